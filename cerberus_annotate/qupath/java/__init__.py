@@ -1,0 +1,1 @@
+"""A codec for Java object streams (protocol 2). It knows nothing of QuPath."""
