@@ -40,7 +40,7 @@ SC_ENUM = 0x10
 
 # Java's primitive types: the code in a field or an array's name, and how its values lie in the stream.
 PRIMITIVES = {"B": "b", "C": "H", "D": "d", "F": "f", "I": "i", "J": "q", "S": "h", "Z": "?"}
-ELEMENT_DTYPES = {
+ELEMENT_DTYPES: dict[str, np.dtype[Any]] = {
     "B": np.dtype("i1"),
     "C": np.dtype(">u2"),
     "D": np.dtype(">f8"),
@@ -130,8 +130,8 @@ class ClassData:
 class JavaObject:
     """An object.
 
-    data: one ClassData for each class from the topmost super class down to `desc`; for an Externalizable class
-        exactly one, without values, whose annotation is the whole object.
+    data: one ClassData for each class from the topmost super class down to `desc`; for an Externalizable
+        class exactly one, without values, whose annotation is the whole object.
     """
 
     desc: ClassDesc
@@ -145,15 +145,15 @@ class JavaArray:
     """An array.
 
     desc: its class, whose name tells the element type: `[F` is float[], `[Ljava.lang.Object;` is Object[].
-    content: what is stored: a list for an array of objects; for primitives the big-endian bytes as they stand in
-        the stream, or any sequence or numpy array that was set.
+    content: what is stored: a list for an array of objects; for primitives the big-endian bytes as they
+        stand in the stream, or any sequence or numpy array that was set.
     """
 
     __slots__ = ("content", "desc")
 
     def __init__(self, desc: ClassDesc, values: Sequence[Any] | np.ndarray | bytes) -> None:
-        """values: list of values or None for objects; for primitives a sequence or numpy array of any byte order,
-        or bytes (big-endian elements)."""
+        """values: a list for objects; for primitives a sequence, a numpy array of any byte order, or bytes
+        (big-endian elements)."""
         self.desc = desc
         self.content: Any = values
 
@@ -220,7 +220,7 @@ class ClassObject:
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """Primitive data between objects, as bytes. `long`: written with a 4-byte length though it needs only one."""
+    """Primitive data between objects, as bytes. `long`: with a 4-byte length though one byte would do."""
 
     data: bytes
     long: bool = False
