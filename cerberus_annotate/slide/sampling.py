@@ -1,0 +1,106 @@
+"""Pixels on a grid of any pixel size, the same whatever window they are read in, mirrored outside the image."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cerberus_annotate.slide.region import Region
+from cerberus_annotate.slide.slide import Rgb, Slide
+
+BAND_PIXELS = 1 << 24
+"""Level pixels that `read_overview` has in memory at a time, so that slides without small levels fit."""
+
+
+def grid_size(slide: Slide, scale: tuple[float, float]) -> tuple[int, int]:
+    """(width, height) of the grid whose pixels cover `scale` level-0 px: all whose centre is in the image."""
+    return (
+        max(1, math.ceil(slide.width / scale[0] - 0.5)),
+        max(1, math.ceil(slide.height / scale[1] - 0.5)),
+    )
+
+
+def read_scaled(slide: Slide, x: int, y: int, width: int, height: int, scale: tuple[float, float]) -> Rgb:
+    """A window of the slide's grid at `scale`: uint8 (height, width, 3).
+
+    The grid's pixel (0, 0) starts at the image's origin and each pixel covers `scale` = (sx, sy) level-0 px;
+    x, y, width, height are in grid px and may reach outside the image, where it is mirrored (as numpy's
+    "reflect"). A grid pixel has the same value (to one grey level) in every window. Read from the level with
+    the largest downsample that is not coarser than the grid; unchanged pixels where level and grid agree, else
+    resampled with a triangle filter (Pillow's reducing BILINEAR). Raises SlideError where the file is damaged.
+    """
+    columns, rows = grid_size(slide, scale)
+    at_x = _reflected(x, width, columns)
+    at_y = _reflected(y, height, rows)
+    left, top = int(at_x.min()), int(at_y.min())
+    inside = _read_grid(slide, left, top, int(at_x.max()) + 1 - left, int(at_y.max()) + 1 - top, scale)
+    if inside.shape[:2] == (height, width) and x == left and y == top:
+        return inside
+    return inside[(at_y - top)[:, None], at_x - left]
+
+
+def read_overview(slide: Slide, scale: tuple[float, float]) -> Rgb:
+    """The whole grid at `scale`: uint8 (rows, columns, 3), read in bands so that memory stays bounded."""
+    columns, rows = grid_size(slide, scale)
+    downsample = slide.levels[_level_for(slide, scale)].downsample
+    row_pixels = columns * scale[0] / downsample * scale[1] / downsample
+    band = max(1, int(BAND_PIXELS / row_pixels))
+    pixels = np.empty((rows, columns, 3), np.uint8)
+    for top in range(0, rows, band):
+        count = min(band, rows - top)
+        pixels[top : top + count] = _read_grid(slide, 0, top, columns, count, scale)
+    return pixels
+
+
+def _reflected(start: int, count: int, size: int) -> NDArray[np.intp]:
+    """Indices into 0..size-1 of start..start+count-1, mirrored at both ends without repeating the edge."""
+    if size == 1:
+        return np.zeros(count, np.intp)
+    period = 2 * (size - 1)
+    index = np.arange(start, start + count) % period
+    return np.minimum(index, period - index)
+
+
+def _level_for(slide: Slide, scale: tuple[float, float]) -> int:
+    finest = min(scale) * 1.0001
+    fitting = [i for i, level in enumerate(slide.levels) if level.downsample <= finest]
+    return max(fitting, key=lambda i: slide.levels[i].downsample, default=0)
+
+
+def _read_grid(slide: Slide, x: int, y: int, width: int, height: int, scale: tuple[float, float]) -> Rgb:
+    """A window that lies inside the grid."""
+    from PIL import Image
+
+    level = _level_for(slide, scale)
+    step_x, step_y = (s / slide.levels[level].downsample for s in scale)
+    if abs(step_x - 1) < 1e-6 and abs(step_y - 1) < 1e-6:
+        return _read_with_edge(slide, Region(x, y, width, height), level)
+    pad_x, pad_y = math.ceil(step_x) + 2, math.ceil(step_y) + 2
+    left, top = math.floor(x * step_x) - pad_x, math.floor(y * step_y) - pad_y
+    right, bottom = math.ceil((x + width) * step_x) + pad_x, math.ceil((y + height) * step_y) + pad_y
+    source = _read_with_edge(slide, Region(left, top, right - left, bottom - top), level)
+    box = (
+        x * step_x - left,
+        y * step_y - top,
+        (x + width) * step_x - left,
+        (y + height) * step_y - top,
+    )
+    return np.array(Image.fromarray(source).resize((width, height), Image.Resampling.BILINEAR, box))
+
+
+def _read_with_edge(slide: Slide, region: Region, level: int) -> Rgb:
+    """As `slide.read`, but the outermost pixels of the level repeated outside it instead of white."""
+    size = slide.levels[level]
+    left = min(max(region.x, 0), size.width - 1)
+    top = min(max(region.y, 0), size.height - 1)
+    right = max(min(region.x + region.width, size.width), left + 1)
+    bottom = max(min(region.y + region.height, size.height), top + 1)
+    pixels = slide.read(Region(left, top, right - left, bottom - top), level)
+    before_x, before_y = left - region.x, top - region.y
+    after_x, after_y = region.x + region.width - right, region.y + region.height - bottom
+    if not (before_x or before_y or after_x or after_y):
+        return pixels
+    # a window that starts past the level's last pixel holds nothing but that pixel
+    rows = np.clip(np.arange(-before_y, pixels.shape[0] + after_y), 0, pixels.shape[0] - 1)
+    columns = np.clip(np.arange(-before_x, pixels.shape[1] + after_x), 0, pixels.shape[1] - 1)
+    return pixels[rows[:, None], columns]

@@ -1,0 +1,267 @@
+"""OME-TIFF and other RGB TIFF files, pyramids included, read tile by tile (or strip by strip) with tifffile."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from cerberus_annotate.errors import SlideError
+from cerberus_annotate.slide.region import Region
+from cerberus_annotate.slide.slide import Level, Rgb, Slide, level_downsample, over_white, plausible_mpp
+
+CACHE_BYTES = 64 << 20
+"""Decoded tiles and strips kept per file; neighbouring reads share them."""
+
+JPEG_COMPRESSIONS = {6, 7, 34892, 33007}
+"""TIFF compression codes whose segments need the page's JPEG tables."""
+
+MICROMETRES = {
+    "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "µm": 1.0, "nm": 1e-3, "Å": 1e-4, "pm": 1e-6,
+    "in": 25400.0, "thou": 25.4, "mil": 25.4,
+}  # fmt: skip
+"""OME units of length in µm."""
+
+
+class TiffSlide(Slide):
+    """RGB levels of one series of a TIFF file."""
+
+    def __init__(self, path: Path, tiff: Any, pages: list[Any], series: int) -> None:
+        self._tiff = tiff
+        self._pages = pages
+        self._cache: OrderedDict[tuple[int, int], np.ndarray | None] = OrderedDict()
+        self._cache_bytes = 0
+        self._cache_lock = threading.Lock()
+        sizes = [(page.imagewidth, page.imagelength) for page in pages]
+        if tiff.is_ome:
+            mpp, magnification = _ome_pixel_size(tiff.ome_metadata, series)
+        else:
+            mpp, magnification = _resolution_mpp(pages[0]), None
+        super().__init__(
+            path,
+            tuple(Level(level_downsample(sizes[0], size), *size) for size in sizes),
+            mpp=mpp,
+            magnification=magnification,
+            format=f"tifffile: {'OME-TIFF' if tiff.is_ome else 'TIFF'}",
+        )
+
+    def _read_inside(self, region: Region, level: int) -> Rgb:
+        page = self._pages[level]
+        tile_width = page.tilewidth if page.is_tiled else page.imagewidth
+        tile_height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+        across, down = -(-page.imagewidth // tile_width), -(-page.imagelength // tile_height)
+        planes = page.samplesperpixel if page.planarconfig == 2 else 1
+        samples = np.full((region.height, region.width, page.samplesperpixel), 255, np.uint8)
+        for row in range(region.y // tile_height, -(-(region.y + region.height) // tile_height)):
+            for column in range(region.x // tile_width, -(-(region.x + region.width) // tile_width)):
+                for plane in range(planes):
+                    segment = self._segment(level, (plane * down + row) * across + column)
+                    if segment is None:
+                        continue
+                    left, top = column * tile_width, row * tile_height
+                    x0, x1 = max(left, region.x), min(left + segment.shape[1], region.x + region.width)
+                    y0, y1 = max(top, region.y), min(top + segment.shape[0], region.y + region.height)
+                    kept = slice(plane, plane + 1) if planes > 1 else slice(None)
+                    samples[y0 - region.y : y1 - region.y, x0 - region.x : x1 - region.x, kept] = segment[
+                        y0 - top : y1 - top, x0 - left : x1 - left
+                    ]
+        if samples.shape[2] == 3:
+            return samples
+        return over_white(samples) if _has_alpha(page) else np.ascontiguousarray(samples[..., :3])
+
+    def _segment(self, level: int, index: int) -> np.ndarray | None:
+        """A decoded tile or strip, uint8 (h, w, samples), or None where the file holds none (not scanned)."""
+        with self._cache_lock:
+            if (level, index) in self._cache:
+                self._cache.move_to_end((level, index))
+                return self._cache[level, index]
+        segment = self._decode(level, index)
+        size = 0 if segment is None else segment.nbytes
+        with self._cache_lock:
+            if (level, index) not in self._cache:
+                self._cache[level, index] = segment
+                self._cache_bytes += size
+            while self._cache_bytes > CACHE_BYTES and len(self._cache) > 1:
+                _, dropped = self._cache.popitem(last=False)
+                self._cache_bytes -= 0 if dropped is None else dropped.nbytes
+        return segment
+
+    def _decode(self, level: int, index: int) -> np.ndarray | None:
+        page, file = self._pages[level], self._tiff.filehandle
+        tables: dict[str, Any] = {}
+        if page.compression in JPEG_COMPRESSIONS:
+            tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+        try:
+            length = page.databytecounts[index]
+            if length == 0:
+                return None
+            with file.lock:
+                file.seek(page.dataoffsets[index])
+                data = file.read(length)
+            if len(data) != length:
+                raise EOFError(f"{length} bytes expected, {len(data)} there")
+            segment, _, shape = page.decode(data, index, **tables)
+        except Exception as error:  # codecs raise their own kinds; to the user each is a damaged file
+            raise SlideError(
+                f"{self.path}: tile {index} of level {level} cannot be decoded ({error}). The file is damaged "
+                "or incomplete; copy it again from its source."
+            ) from error
+        return None if segment is None else segment[0, : shape[1], : shape[2]]
+
+    def close(self) -> None:
+        self._tiff.close()
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether the file starts as TIFF or BigTIFF does."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def openslide_misreads(path: Path) -> bool:
+    """Whether OpenSlide would open a tiled TIFF as "generic" and lose something: OME levels, channels, bits."""
+    import openslide
+    import tifffile
+
+    if not is_tiff(path) or openslide.OpenSlide.detect_format(path) != "generic-tiff":
+        return False
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages[0].aspage()
+            return tiff.is_ome or page.dtype != np.uint8 or page.samplesperpixel not in (3, 4)
+    except Exception:  # what tifffile cannot parse OpenSlide may still read
+        return False
+
+
+def open_with_tifffile(path: Path, *, series: int = 0) -> TiffSlide | None:
+    """The series of a TIFF file, or None for a simple picture (palette, grey, CMYK) that Pillow converts.
+
+    Raises SlideError where the file is damaged, has no such series, or holds other than 8-bit RGB.
+    """
+    import tifffile
+
+    try:
+        tiff = tifffile.TiffFile(path)
+    except Exception as error:  # struct.error, IndexError and others beside TiffFileError
+        raise _unreadable(path, error) from error
+    try:
+        chosen, pages = _series_pages(path, tiff, series)
+        if not tiff.is_ome and len(tiff.pages) == 1 and _pillow_converts(pages[0]):
+            tiff.close()
+            return None
+        problem = _why_not_rgb(chosen, pages[0])
+        if problem:
+            raise SlideError(
+                f"{path}: {problem}. Only 8-bit RGB images of stained, transmitted-light slides can be "
+                "pre-labelled; export such an image as RGB, or leave it out."
+            )
+        return TiffSlide(path, tiff, pages, series)
+    except BaseException:
+        tiff.close()
+        raise
+
+
+def _series_pages(path: Path, tiff: Any, series: int) -> tuple[Any, list[Any]]:
+    """A series and the first page of each of its levels."""
+    try:
+        count = len(tiff.series)
+        if 0 <= series < count and (series == 0 or tiff.is_ome):
+            chosen = tiff.series[series]
+            return chosen, [level.pages[0].aspage() for level in chosen.levels]
+    except Exception as error:  # as above: damaged tags surface as whatever they break
+        raise _unreadable(path, error) from error
+    raise SlideError(f"{path}: has no series {series}; it holds {count if tiff.is_ome else 1}, counted from 0.")
+
+
+def _unreadable(path: Path, error: Exception) -> SlideError:
+    return SlideError(
+        f"{path}: is a TIFF file that cannot be read ({error}). It is damaged or incomplete; copy it again "
+        "from its source."
+    )
+
+
+def _pillow_converts(page: Any) -> bool:
+    """Whether a lone page has 1 or 8 bits a sample and is grey, of a palette, or CMYK."""
+    return page.dtype in (np.uint8, bool) and int(page.photometric) in (0, 1, 3, 5) and page.ndim <= 3
+
+
+def _why_not_rgb(series: Any, page: Any) -> str | None:
+    """What the series is, where it is not one 8-bit RGB picture."""
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    samples, kind = sizes.pop("S", 1), f"{np.dtype(series.dtype).itemsize * 8}-bit"
+    for axis in "XY":
+        sizes.pop(axis, None)
+    if channels := sizes.pop("C", 0):
+        return f"holds {channels} separate {kind} channels, as fluorescence images do"
+    if others := {axis: size for axis, size in sizes.items() if size > 1}:
+        what = " × ".join(f"{size} {_AXES.get(axis, 'pictures')}" for axis, size in others.items())
+        return f"is a stack of {what}"
+    if samples not in (3, 4):
+        return f"has {samples} {kind} channel{'s' if samples > 1 else ''} a pixel, not red, green and blue"
+    if series.dtype != np.uint8:
+        return f"has {kind} samples"
+    if page.imagedepth > 1:
+        return "is a volume"
+    jpeg_ycbcr = int(page.photometric) == 6 and page.compression in JPEG_COMPRESSIONS
+    if int(page.photometric) != 2 and not jpeg_ycbcr:
+        return f"stores its colours as {getattr(page.photometric, 'name', page.photometric)}"
+    return None
+
+
+_AXES = {"Z": "focal planes", "T": "time points"}
+
+
+def _has_alpha(page: Any) -> bool:
+    return any(int(kind) in (1, 2) for kind in page.extrasamples)
+
+
+def _resolution_mpp(page: Any) -> tuple[float, float] | None:
+    """µm/px from the resolution tags; print resolutions (72 dpi and the like) do not count."""
+    unit = {2: 25400.0, 3: 10000.0}.get(int(page.tags.valueof("ResolutionUnit", 1)))
+    if unit is None:
+        return None
+
+    def per_pixel(tag: str) -> float | None:
+        numerator, denominator = page.tags.valueof(tag, (0, 1))
+        return unit * denominator / numerator if numerator else None
+
+    return plausible_mpp(per_pixel("XResolution"), per_pixel("YResolution"))
+
+
+def _ome_pixel_size(xml: str | None, index: int) -> tuple[tuple[float, float] | None, float | None]:
+    """((x, y) µm/px or None, nominal magnification or None) of image `index` of an OME-XML block."""
+    if not xml:
+        return None, None
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return None, None
+    images = root.findall("{*}Image")
+    if index >= len(images):
+        return None, None
+    pixels = images[index].find("{*}Pixels")
+    mpp = None
+    if pixels is not None:
+        mpp = plausible_mpp(_ome_length(pixels, "PhysicalSizeX"), _ome_length(pixels, "PhysicalSizeY"))
+    settings = images[index].find("{*}ObjectiveSettings")
+    if settings is None:
+        return mpp, None
+    for objective in root.iterfind("{*}Instrument/{*}Objective"):
+        if objective.get("ID") == settings.get("ID"):
+            return mpp, _float(objective.get("NominalMagnification"))
+    return mpp, None
+
+
+def _ome_length(pixels: ElementTree.Element, name: str) -> float | None:
+    value = _float(pixels.get(name))
+    factor = MICROMETRES.get(pixels.get(f"{name}Unit", "µm").replace("μ", "µ"))
+    return value * factor if value and factor else None
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
