@@ -15,6 +15,8 @@ import numpy as np
 
 MAGIC = b"\xac\xed\x00\x05"
 FIRST_HANDLE = 0x7E0000
+MAX_STRING = 0xFFFF  # bytes of text; a longer one is a TC_LONGSTRING
+MAX_DESCRIPTOR_NESTING = 50  # class descriptors in the annotations of class descriptors in …
 
 TC_NULL = 0x70
 TC_REFERENCE = 0x71
@@ -31,6 +33,12 @@ TC_EXCEPTION = 0x7B
 TC_LONGSTRING = 0x7C
 TC_PROXYCLASSDESC = 0x7D
 TC_ENUM = 0x7E
+
+UNSUPPORTED = {
+    TC_RESET: "a reset of the stream, which is not supported",
+    TC_EXCEPTION: "an exception that was thrown while the stream was written",
+    TC_PROXYCLASSDESC: "a dynamic proxy class, which is not supported",
+}
 
 SC_WRITE_METHOD = 0x01
 SC_SERIALIZABLE = 0x02
