@@ -1,0 +1,190 @@
+"""The ledger keeps what we wrote, survives crashes, and is small and bounded."""
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shapely.geometry import Polygon, box
+
+from cerberus_annotate.feedback.ledger import (
+    Commit,
+    Entry,
+    Ledger,
+    LedgerError,
+    commit_changes,
+    decode_ledger,
+    encode_ledger,
+    ledger_path,
+    pending_path,
+    read_ledger,
+    resolve_pending,
+    take_pending,
+    without_lost_commits,
+    write_ledger,
+    write_pending,
+)
+
+coordinate = st.integers(-500, 40_000_000).map(lambda value: value / 100)
+texts = st.text(min_size=1, max_size=12)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    x, y = draw(coordinate), draw(coordinate)
+    outline = Polygon(
+        [(x, y), (x + draw(st.integers(1, 90_000)) / 100, y), (x, y + 12.34)],
+        [[(x + 0.01, y + 0.02), (x + 0.02, y + 0.01), (x + 0.01, y + 0.01)]] if draw(st.booleans()) else None,
+    )
+    return Entry(
+        uuid=draw(st.uuids()),
+        task=draw(texts),
+        path_class=draw(texts),
+        polygon=outline,
+        confidence=draw(st.floats(0, 1, width=32)),
+        commit=draw(st.integers(1, 3)),
+        ended=draw(st.integers(0, 3)),
+        deleted=draw(st.booleans()),
+        name=draw(st.none() | texts),
+        locked=draw(st.booleans()),
+        parent=draw(st.none() | st.uuids()),
+    )
+
+
+def square(x: float = 0, commit: int = 1, **values: object) -> Entry:
+    return Entry(uuid.uuid4(), "nuclei", "Nucleus", box(x, 0, x + 10, 10), 0.5, commit, **values)
+
+
+def one_commit(*written: Entry) -> Ledger:
+    return commit_changes(Ledger(), "run-1", "annotate", "now", written, set(), set(), set())
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(entries(), max_size=6))
+def test_what_is_written_is_read(written: list[Entry]) -> None:
+    commits = tuple(Commit(number, f"run {number}", "annotate", "now", 1, 0) for number in (1, 2, 3))
+    ledger = Ledger(tuple(written), commits)
+    again = decode_ledger(encode_ledger(ledger))
+    assert again.commits == commits
+    assert len(again.entries) == len(written)
+    for before, after in zip(written, again.entries, strict=True):
+        assert after.polygon.equals_exact(before.polygon, 1e-6)
+        assert replace(after, polygon=before.polygon) == before
+
+
+def test_no_file_is_an_empty_ledger(tmp_path: Path) -> None:
+    assert read_ledger(ledger_path(tmp_path, "7")) == Ledger()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"PK\x05\x06" + bytes(18), "truncated"])
+def test_a_damaged_ledger_is_said(tmp_path: Path, damage: bytes | str) -> None:
+    path = ledger_path(tmp_path, "1")
+    data = encode_ledger(one_commit(*(square(x) for x in range(0, 900, 20))))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(damage if isinstance(damage, bytes) else data[: len(data) // 2])
+    with pytest.raises(LedgerError, match=r"1\.npz"):
+        read_ledger(path)
+
+
+def test_a_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = ledger_path(tmp_path, "1")
+    write_ledger(path, one_commit(*(square(x) for x in range(0, 900, 20))))
+    data, ledger = path.read_bytes(), read_ledger(path)
+    noticed = 0
+    for at in range(0, len(data), 7):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        try:
+            assert read_ledger(path) == ledger
+        except LedgerError:
+            noticed += 1
+    assert noticed > 100
+
+
+def test_ledger_of_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ledger_path(tmp_path, "1")
+    monkeypatch.setattr("cerberus_annotate.feedback.ledger.FORMAT", 99)
+    write_ledger(path, one_commit(square()))
+    monkeypatch.undo()
+    with pytest.raises(LedgerError, match="format 99"):
+        read_ledger(path)
+
+
+def test_states_follow_the_commits() -> None:
+    stays, replaced, gone = square(0), square(20), square(40)
+    ledger = one_commit(stays, replaced, gone)
+    new = square(60)
+    ledger = commit_changes(
+        ledger, "run-2", "annotate", "now", [new], {replaced.uuid}, {gone.uuid}, {stays.uuid, replaced.uuid}
+    )
+    states = {entry.uuid: entry.state for entry in ledger.entries}
+    assert states == {stays.uuid: "live", replaced.uuid: "superseded", gone.uuid: "deleted", new.uuid: "live"}
+    assert [ledger.run_of(entry) for entry in ledger.entries] == ["run-1", "run-1", "run-1", "run-2"]
+
+
+def test_a_deleted_object_that_is_back_lives_again() -> None:
+    entry = square()
+    ledger = commit_changes(one_commit(entry), "run-2", "annotate", "now", [], set(), {entry.uuid}, set())
+    assert ledger.entries[0].state == "deleted"
+    ledger = commit_changes(ledger, "run-3", "annotate", "now", [], set(), set(), {entry.uuid})
+    assert ledger.entries[0].state == "live"
+
+
+class TestCrashInTheMiddleOfACommit:
+    """Steps: pending ledger written, data file written, pending ledger taken."""
+
+    def test_before_the_data_file_was_written(self, tmp_path: Path) -> None:
+        path = ledger_path(tmp_path, "1")
+        old = square()
+        write_ledger(path, before := one_commit(old))
+        write_pending(path, commit_changes(before, "2", "annotate", "", [square(20)], {old.uuid}, set(), set()))
+        ledger = resolve_pending(path, {str(old.uuid)})
+        assert ledger == before == read_ledger(path)
+        assert not pending_path(path).exists()
+
+    def test_after_the_data_file_was_written(self, tmp_path: Path) -> None:
+        path = ledger_path(tmp_path, "1")
+        old, new = square(), square(20)
+        write_ledger(path, before := one_commit(old))
+        write_pending(path, commit_changes(before, "2", "annotate", "", [new], {old.uuid}, set(), set()))
+        ledger = resolve_pending(path, {str(new.uuid)})
+        assert [entry.state for entry in ledger.entries] == ["superseded", "live"]
+        assert read_ledger(path) == ledger
+        assert not pending_path(path).exists()
+
+    @pytest.mark.parametrize("written", [False, True])
+    def test_a_commit_that_only_removes(self, tmp_path: Path, written: bool) -> None:
+        path = ledger_path(tmp_path, "1")
+        old = square()
+        write_ledger(path, before := one_commit(old))
+        write_pending(path, commit_changes(before, "2", "remove", "", [], {old.uuid}, set(), set()))
+        ledger = resolve_pending(path, set() if written else {str(old.uuid)})
+        assert ledger.entries[0].state == ("superseded" if written else "live")
+
+    def test_while_the_pending_ledger_was_written(self, tmp_path: Path) -> None:
+        path = ledger_path(tmp_path, "1")
+        write_ledger(path, before := one_commit(square()))
+        pending_path(path).write_bytes(encode_ledger(before)[:100])
+        assert resolve_pending(path, set()) == before
+        assert not pending_path(path).exists()
+
+    def test_done_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        path = ledger_path(tmp_path, "1")
+        ledger = one_commit(square())
+        write_pending(path, ledger)
+        take_pending(path)
+        assert resolve_pending(path, set()) == ledger
+        assert [file.name for file in path.parent.iterdir()] == ["1.npz"]
+
+
+def test_an_older_state_saved_over_ours_is_no_deletion() -> None:
+    kept, replaced, new = square(0), square(20), square(40)
+    before = one_commit(kept, replaced)
+    after = commit_changes(before, "run-2", "annotate", "", [new], {replaced.uuid}, set(), {kept.uuid})
+    ledger, lost = without_lost_commits(after, {str(kept.uuid), str(replaced.uuid)})
+    assert lost == ("run-2",)
+    assert [entry.state for entry in ledger.entries] == ["live", "live"]
+    # one object of the later run is there: the file is no older state
+    assert without_lost_commits(after, {str(replaced.uuid), str(new.uuid)}) == (after, ())
+    assert without_lost_commits(after, {str(kept.uuid)}) == (after, ())
