@@ -1,0 +1,1 @@
+"""One run of a model over a project: plan, image by image, commit, resume; and the way back."""

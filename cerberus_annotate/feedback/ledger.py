@@ -238,9 +238,9 @@ def encode_ledger(ledger: Ledger) -> bytes:
     buffer = io.BytesIO()
     # numpy's own savez_compressed has no level; level 1 is three times faster and hardly larger here
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for key, column in columns.items():
+        for key, array in columns.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(column), allow_pickle=False)
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
 
 

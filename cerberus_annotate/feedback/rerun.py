@@ -41,15 +41,16 @@ def decide(
     tasks: Collection[str],
     class_bases: Mapping[str, Collection[str]],
     within: BaseGeometry | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Decision:
     """Decides for each object of ours and each prediction.
 
     predictions: level-0 px, classes as they are to be written. tasks: all that this run predicts (a task without
     predictions removes its old ones). class_bases: task → base names of classes that mean this task.
     within: where this run predicts, level-0 px; an object belongs there when its representative point does;
-    None is everywhere.
+    None is everywhere. kinds: task → kind of its new path objects where that is not `annotation`.
 
-    An untouched object equal to a new prediction (class, outline, and its gland stands too) is left in place, with
+    An untouched object equal to a new prediction (kind, class, outline; its gland stands too) is left in place, with
     all that QuPath has measured on it; so the same run again changes nothing.
     """
     inside = _inside([entry.polygon for entry, _ in compared.untouched], within)
@@ -66,8 +67,11 @@ def decide(
     for task in sorted(tasks, key=lambda name: (name == "lumen", name)):
         mine = [pair for pair in ours if pair[0].task == task]
         found = [prediction for prediction in predictions if prediction.task == task]
-        left, new = _leave_equal(mine, found, stands_for, {prediction.uuid for prediction in add})
-        remove.extend(pair for at, pair in enumerate(mine) if at not in left)
+        kind = (kinds or {}).get(task, "annotation")
+        same_kind = [pair for pair in mine if pair[1].kind == kind]
+        remove.extend(pair for pair in mine if pair[1].kind != kind)
+        left, new = _leave_equal(same_kind, found, stands_for, {prediction.uuid for prediction in add})
+        remove.extend(pair for at, pair in enumerate(same_kind) if at not in left)
         bases = class_bases.get(task, ())
         obstacles = [
             *((entry.polygon, None) for entry in compared.deleted if entry.task == task),

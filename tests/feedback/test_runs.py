@@ -22,7 +22,7 @@ def test_an_unknown_run_is_refused_with_those_that_are_there(tmp_path: Path) -> 
     write_run(tmp_path, RUN)
     with pytest.raises(ProjectError, match=r"no run 'x'.*20240101-000000-aaaa"):
         read_run(tmp_path, "x")
-    with pytest.raises(ProjectError, match="no run '../runs"):
+    with pytest.raises(ProjectError, match=r"no run '\.\./runs"):
         read_run(tmp_path, f"../runs/{RUN.id}")
 
 

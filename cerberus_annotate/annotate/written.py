@@ -1,0 +1,149 @@
+"""From predictions to the objects that are written: outlines on QuPath's grid, parents, provenance."""
+
+import uuid as uuid_module
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import shapely
+from shapely.geometry import Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+from cerberus_annotate.annotate.classes import ClassTable
+from cerberus_annotate.annotate.regions import smallest_parent
+from cerberus_annotate.feedback.ledger import GRID, Entry
+from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.qupath.path_object import Kind, PathClass, PathObject
+
+
+def prepare_predictions(
+    predictions: Sequence[PredictedObject],
+    size: tuple[int, int],
+    within: BaseGeometry | None,
+    classes: ClassTable,
+    min_confidence: float,
+) -> list[PredictedObject]:
+    """The predictions as they can be written.
+
+    Kept are those with at least `min_confidence` whose representative point lies in `within`; outlines are cut at
+    the image's border and rounded to 0.01 px and float32, the numbers that QuPath keeps; classes are the lab's.
+    """
+    sure = [found for found in predictions if found.confidence >= min_confidence]
+    if not sure:
+        return []
+    outlines = _on_grid(np.array([found.polygon for found in sure], object), size)
+    usable = ~shapely.is_missing(outlines)
+    if within is not None:
+        shapely.prepare(within)
+        usable[usable] = shapely.covers(within, shapely.point_on_surface(outlines[usable]))
+    texts = {found.path_class: str(classes.path_class(found.path_class)) for found in sure}
+    return [
+        replace(found, polygon=outline, path_class=texts[found.path_class])
+        for found, outline, kept in zip(sure, outlines.tolist(), usable.tolist(), strict=True)
+        if kept
+    ]
+
+
+def _on_grid(outlines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Valid polygons inside the image with coordinates as QuPath keeps them; None where nothing is left."""
+    bounds = shapely.bounds(outlines)
+    outside = (bounds[:, :2] < 0).any(axis=1) | (bounds[:, 2:] > size).any(axis=1)
+    outlines = outlines.copy()
+    outlines[outside] = shapely.intersection(outlines[outside], box(0, 0, *size))
+    rounded = shapely.transform(outlines, _round)
+    for at in np.flatnonzero(~shapely.is_valid(rounded) | (shapely.get_type_id(rounded) != 3)):
+        rounded[at] = _largest_polygon(shapely.make_valid(rounded[at]))
+    empty = shapely.is_empty(rounded) | (shapely.area(rounded) <= 0)
+    rounded[empty] = None
+    return rounded
+
+
+def _round(coordinates: np.ndarray) -> np.ndarray:
+    return (np.rint(coordinates * GRID) / GRID).astype(np.float32).astype(np.float64)
+
+
+def _largest_polygon(geometry: BaseGeometry) -> Polygon:
+    """The largest polygon in `geometry`, rounded again; an empty one when there is none that is valid."""
+    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
+    if not parts:
+        return Polygon()
+    # a cut through a crossing makes new vertices off the grid; a shell without holes is the last way out
+    largest = shapely.transform(max(parts, key=lambda part: part.area), _round)
+    for candidate in (largest, Polygon(largest.exterior)):
+        if candidate.is_valid:
+            return candidate
+    return Polygon()
+
+
+def path_objects(
+    added: Sequence[PredictedObject],
+    run_id: str,
+    classes: Mapping[str, PathClass],
+    kinds: Mapping[str, str],
+    mpp: tuple[float, float],
+    stands_for: Mapping[uuid_module.UUID, uuid_module.UUID],
+    regions: Sequence[PathObject],
+) -> list[PathObject]:
+    """The objects to add, parents before their children.
+
+    classes: class text → class with colour. kinds: task → kind. stands_for: as `Decision.stands_for`.
+    regions: the region annotations that objects without a gland stand under.
+    """
+    ordered = sorted(added, key=lambda found: found.task == "lumen")
+    own = {found.uuid for found in ordered}
+    region_of = smallest_parent([found.polygon for found in ordered], regions)
+    micron = mpp[0] * mpp[1]
+    areas = shapely.area(np.array([found.polygon for found in ordered], object)) * micron
+    objects = []
+    for found, region, area in zip(ordered, region_of, areas.tolist(), strict=True):
+        parent = found.parent if found.parent in own else stands_for.get(found.parent) if found.parent else None
+        if parent is None and region is not None:
+            parent = region.uuid
+        kind = kinds.get(found.task, "annotation")
+        assert kind in get_args(Kind)
+        objects.append(
+            PathObject(
+                roi=found.polygon,
+                kind=kind,  # type: ignore[arg-type]
+                roi_kind="Geometry" if found.polygon.interiors else "Polygon",
+                path_class=classes[found.path_class],
+                measurements={
+                    "Confidence": float(found.confidence),
+                    "Area µm²": area,
+                    **found.measurements,
+                },
+                metadata={RUN_KEY: run_id, ID_KEY: str(found.uuid)},
+                parent=parent,
+                uuid=found.uuid,
+            )
+        )
+    return objects
+
+
+def entries_of(objects: Sequence[PathObject], tasks: Mapping[uuid_module.UUID, str]) -> list[Entry]:
+    """The ledger's entries for objects that are written; their commit is set by `commit_changes`."""
+    return [
+        Entry(
+            uuid=obj.uuid,
+            task=tasks[obj.uuid],
+            path_class=str(obj.path_class),
+            polygon=obj.roi,
+            confidence=obj.measurements["Confidence"],
+            commit=0,
+            name=obj.name,
+            locked=obj.locked,
+            parent=obj.parent,
+        )
+        for obj in objects
+    ]
+
+
+def outline_objects(area: BaseGeometry) -> list[PredictedObject]:
+    """The outline of the tissue as one object a piece."""
+    return [
+        PredictedObject("outline", "Tissue", part, 1.0)
+        for part in shapely.get_parts(area).tolist()
+        if part.geom_type == "Polygon"
+    ]
