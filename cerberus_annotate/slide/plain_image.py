@@ -34,6 +34,7 @@ class PlainImage(Slide):
         with self._lock:
             if self._pixels is None:
                 self._pixels = self._decode()
+                self._image.close()
             pixels = self._pixels
         return pixels[region.y : region.y + region.height, region.x : region.x + region.width].copy()
 

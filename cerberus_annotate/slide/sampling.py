@@ -1,6 +1,7 @@
 """Pixels on a grid of any pixel size, the same whatever window they are read in, mirrored outside the image."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,11 @@ from numpy.typing import NDArray
 from cerberus_annotate.slide.region import Region
 from cerberus_annotate.slide.slide import Rgb, Slide
 
-BAND_PIXELS = 1 << 24
-"""Level pixels that `read_overview` has in memory at a time, so that slides without small levels fit."""
+BLOCK = 64
+"""Side in grid px of the blocks that are resampled one by one."""
+
+OVERVIEW_SIDE = 4096
+"""Side in level px of what `read_overview` has in memory at a time, so that slides without small levels fit."""
 
 
 def grid_size(slide: Slide, scale: tuple[float, float]) -> tuple[int, int]:
@@ -25,7 +29,7 @@ def read_scaled(slide: Slide, x: int, y: int, width: int, height: int, scale: tu
 
     The grid's pixel (0, 0) starts at the image's origin and each pixel covers `scale` = (sx, sy) level-0 px;
     x, y, width, height are in grid px and may reach outside the image, where it is mirrored (as numpy's
-    "reflect"). A grid pixel has the same value (to one grey level) in every window. Read from the level with
+    "reflect"). A grid pixel has the same value in every window. Read from the level with
     the largest downsample that is not coarser than the grid; unchanged pixels where level and grid agree, else
     resampled with a triangle filter (Pillow's reducing BILINEAR). Raises SlideError where the file is damaged.
     """
@@ -40,15 +44,15 @@ def read_scaled(slide: Slide, x: int, y: int, width: int, height: int, scale: tu
 
 
 def read_overview(slide: Slide, scale: tuple[float, float]) -> Rgb:
-    """The whole grid at `scale`: uint8 (rows, columns, 3), read in bands so that memory stays bounded."""
+    """The whole grid at `scale`: uint8 (rows, columns, 3), read piece by piece so that memory stays bounded."""
     columns, rows = grid_size(slide, scale)
     downsample = slide.levels[_level_for(slide, scale)].downsample
-    row_pixels = columns * scale[0] / downsample * scale[1] / downsample
-    band = max(1, int(BAND_PIXELS / row_pixels))
+    side = max(1, int(OVERVIEW_SIDE * downsample / max(scale)) // BLOCK) * BLOCK
     pixels = np.empty((rows, columns, 3), np.uint8)
-    for top in range(0, rows, band):
-        count = min(band, rows - top)
-        pixels[top : top + count] = _read_grid(slide, 0, top, columns, count, scale)
+    for top in range(0, rows, side):
+        for left in range(0, columns, side):
+            width, height = min(side, columns - left), min(side, rows - top)
+            pixels[top : top + height, left : left + width] = _read_grid(slide, left, top, width, height, scale)
     return pixels
 
 
@@ -75,17 +79,54 @@ def _read_grid(slide: Slide, x: int, y: int, width: int, height: int, scale: tup
     step_x, step_y = (s / slide.levels[level].downsample for s in scale)
     if abs(step_x - 1) < 1e-6 and abs(step_y - 1) < 1e-6:
         return _read_with_edge(slide, Region(x, y, width, height), level)
-    pad_x, pad_y = math.ceil(step_x) + 2, math.ceil(step_y) + 2
-    left, top = math.floor(x * step_x) - pad_x, math.floor(y * step_y) - pad_y
-    right, bottom = math.ceil((x + width) * step_x) + pad_x, math.ceil((y + height) * step_y) + pad_y
+    columns, rows = grid_size(slide, scale)
+    spans_x, spans_y = _spans(x, width, columns, step_x), _spans(y, height, rows, step_y)
+    left, top = spans_x[0].source, spans_y[0].source
+    right, bottom = spans_x[-1].source_end, spans_y[-1].source_end
     source = _read_with_edge(slide, Region(left, top, right - left, bottom - top), level)
-    box = (
-        x * step_x - left,
-        y * step_y - top,
-        (x + width) * step_x - left,
-        (y + height) * step_y - top,
-    )
-    return np.array(Image.fromarray(source).resize((width, height), Image.Resampling.BILINEAR, box))
+    pixels = np.empty((spans_y[-1].end - spans_y[0].start, spans_x[-1].end - spans_x[0].start, 3), np.uint8)
+    for v in spans_y:
+        for u in spans_x:
+            block = source[v.source - top : v.source_end - top, u.source - left : u.source_end - left]
+            box = (
+                u.start * step_x - u.source,
+                v.start * step_y - v.source,
+                u.end * step_x - u.source,
+                v.end * step_y - v.source,
+            )
+            size = (u.end - u.start, v.end - v.start)
+            image = Image.fromarray(np.ascontiguousarray(block))
+            pixels[
+                v.start - spans_y[0].start : v.end - spans_y[0].start,
+                u.start - spans_x[0].start : u.end - spans_x[0].start,
+            ] = np.asarray(image.resize(size, Image.Resampling.BILINEAR, box))
+    x -= spans_x[0].start
+    y -= spans_y[0].start
+    return np.ascontiguousarray(pixels[y : y + height, x : x + width])
+
+
+@dataclass(frozen=True)
+class _Span:
+    """One side of a block: grid px start..end, made from level px source..source_end."""
+
+    start: int
+    end: int
+    source: int
+    source_end: int
+
+
+def _spans(start: int, count: int, size: int, step: float) -> list[_Span]:
+    """The blocks of the grid that start..start+count-1 touches; the last ends with the grid.
+
+    Pillow takes its box in single precision and rounds between its two passes, so a pixel's value hangs on the
+    box. Blocks that lie still give it the same box in every window.
+    """
+    pad = math.ceil(step) + 2
+    spans = []
+    for first in range(start // BLOCK * BLOCK, start + count, BLOCK):
+        end = min(first + BLOCK, size)
+        spans.append(_Span(first, end, math.floor(first * step) - pad, math.ceil(end * step) + pad))
+    return spans
 
 
 def _read_with_edge(slide: Slide, region: Region, level: int) -> Rgb:
