@@ -22,11 +22,13 @@ SMALLEST_MARKER = 4
 @dataclass(frozen=True)
 class AreaSettings:
     """How one kind of area object is cut out: foreground above `threshold`, at least `smallest` pixels, then grown
-    once by a `kernel` x `kernel` ellipse (0 or 1: not at all), because the network learns eroded objects."""
+    once by a `kernel` x `kernel` ellipse (0 or 1: not at all), because the network learns eroded objects, and its
+    holes filled."""
 
     threshold: float
     smallest: int
     kernel: int
+    fill: bool = True
 
 
 def gland_settings(scale: float = 1.0) -> AreaSettings:
@@ -37,6 +39,11 @@ def gland_settings(scale: float = 1.0) -> AreaSettings:
 def lumen_settings(scale: float = 1.0) -> AreaSettings:
     """The reference's settings for lumina; `scale` is the size of the maps relative to the network's mpp."""
     return AreaSettings(threshold=0.5, smallest=int(150 * scale**2), kernel=int(2 * scale))
+
+
+def tissue_settings(smallest: int = 2) -> AreaSettings:
+    """For tissue classes, one mask per class: neither grown nor filled; `smallest` is in cells of the class map."""
+    return AreaSettings(threshold=0.5, smallest=smallest, kernel=0, fill=False)
 
 
 def gland_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], scale: float = 1.0) -> Labels:
@@ -75,13 +82,12 @@ def area_foreground(inside: NDArray[np.float32], contour: NDArray[np.float32], s
     return (inside - ring) > np.float32(settings.threshold)
 
 
-def grow_and_fill(piece: Mask, kernel: int) -> Mask:
-    """One object's mask grown once by the ellipse, its holes filled. Same shape; `piece` needs room to grow into."""
-    grown = piece
-    if kernel > 1:
-        ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel, kernel))
-        grown = cv2.dilate(np.ascontiguousarray(piece).view(np.uint8), ellipse).view(np.bool_)
-    return fill_holes(grown)
+def grow(piece: Mask, kernel: int) -> Mask:
+    """One object's mask grown once by the ellipse. Same shape: `piece` needs room to grow into."""
+    if kernel <= 1:
+        return piece
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel, kernel))
+    return cv2.dilate(np.ascontiguousarray(piece).view(np.uint8), ellipse).view(np.bool_)
 
 
 def room_to_grow(start: int, end: int, size: int, kernel: int) -> tuple[int, int]:
@@ -111,7 +117,7 @@ def _area_instances(
         top, bottom = room_to_grow(rows.start, rows.stop, height, settings.kernel)
         left, right = room_to_grow(columns.start, columns.stop, width, settings.kernel)
         box = np.s_[top:bottom, left:right]
-        found[box][grow_and_fill(pieces[box] == label, settings.kernel)] = label
+        found[box][fill_holes(grow(pieces[box] == label, settings.kernel))] = label
     return found
 
 

@@ -1,5 +1,6 @@
 """Label maps to shapely polygons along pixel edges: pixel (0, 0) covers [0, 1] x [0, 1], as QuPath draws it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,18 @@ def trace_mask(mask: NDArray[np.bool_]) -> shapely.Polygon:
     """Outline of the largest 4-connected part of a mask, bool (H, W), as `trace_polygons`; empty for an empty one."""
     _, polygons = trace_polygons(mask.view(np.uint8))
     return polygons[0] if len(polygons) else shapely.Polygon()
+
+
+def canonical_polygons(polygons: Sequence[shapely.Polygon]) -> Polygons:
+    """The same polygons with vertices only where they turn, and rings in one order and direction, so that the same
+    shape is the same polygon however it was put together. None may be empty."""
+    vertices, ring, owner = rings_of_polygons(np.array(polygons, object))
+    begin = np.flatnonzero(np.diff(ring, prepend=-1))
+    before = vertices - vertices[_previous(begin, len(vertices))]
+    after = np.empty_like(before)
+    after[_previous(begin, len(vertices))] = before
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    return np.asarray(shapely.normalize(polygons_of_rings(vertices[turns], ring[turns], owner)), object)
 
 
 def largest_polygon(geometry: shapely.Geometry) -> shapely.Polygon:
