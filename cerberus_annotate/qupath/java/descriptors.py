@@ -27,7 +27,9 @@ _HEADER = struct.Struct(">qBh")  # suid, flags, number of fields
 class Source(Protocol):
     """Where descriptors come from: bytes in memory or a file."""
 
-    position: int
+    @property
+    def position(self) -> int:
+        """The offset of the next byte in the stream."""
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes. Raises StreamError when there are not so many."""

@@ -100,3 +100,35 @@ def element_code(desc: ClassDesc) -> str:
     ):
         raise ValueError(f"an array cannot be of the class {name}")
     return code
+
+
+# Types other than its own that a string or an array may stand for.
+_ANYTHING = {"Ljava.lang.Object;", "Ljava.io.Serializable;"}
+_STRING_TYPES = {
+    "Ljava.lang.String;",
+    "Ljava.lang.CharSequence;",
+    "Ljava.lang.Comparable;",
+    "Ljava.lang.constant.Constable;",
+    "Ljava.lang.constant.ConstantDesc;",
+}
+
+
+def fits_signature(signature: str, value: str) -> bool:
+    """Whether a field or element of a type may hold a value of a class, as far as the names tell.
+
+    signature: such as `Ljava/lang/String;` or `[F`.  value: the name of the class, such as `java.lang.String`.
+    Only strings and arrays are told from the rest: how other classes are related is not in the stream.
+    """
+    wanted = signature.replace("/", ".")
+    if wanted in _ANYTHING:
+        return True
+    if value == "java.lang.String":
+        return wanted in _STRING_TYPES
+    if not value.startswith("["):
+        return wanted[0] == "L" and wanted != "Ljava.lang.String;"
+    if wanted[0] != "[":
+        return wanted == "Ljava.lang.Cloneable;"
+    element, wanted_element = value[1:], wanted[1:]
+    if element[0] in PRIMITIVES or wanted_element[0] in PRIMITIVES:
+        return element == wanted_element
+    return fits_signature(wanted_element, element[1:-1] if element[0] == "L" else element)

@@ -143,6 +143,7 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
     contents: list[Any] = []
     values: list[Any]
     annotation: list[Any]
+    desc: Any
     # The list that is being filled: how many values it still wants (below 0: all up to an end-of-block byte), the
     # annotation that follows these fields, the rest of the object's plan and the object's data.
     append = contents.append
@@ -156,6 +157,26 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
 
     try:
         while True:
+            while not wanted:
+                if extra is not None:
+                    append = extra.append
+                    extra = None
+                    wanted = -1
+                elif plan is not None:
+                    unpack, length, wanted, annotated, plan = plan
+                    part = new(ClassData)
+                    if length:
+                        part.values = values = list(unpack(data, position))
+                        position += length
+                    else:
+                        part.values = values = []
+                    part.annotation = annotation = []
+                    parts.append(part)
+                    append = values.append
+                    if annotated:
+                        extra = annotation
+                else:
+                    append, wanted, extra, plan, parts = pop()
             code = data[position]
             if code == TC_REFERENCE:
                 index = unpack_handle(data, position + 1)[0] - FIRST_HANDLE
@@ -203,7 +224,7 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
                 extra = None
                 if following:
                     plan = following
-                    wanted = 1  # the object itself, counted off below: then its plan comes
+                    wanted = 0
                 else:
                     plan = None
                     part = new(ClassData)
@@ -211,7 +232,8 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
                     part.annotation = values = []
                     parts.append(part)
                     append = values.append
-                    wanted = 0
+                    wanted = -1
+                continue
 
             elif code == TC_ARRAY:
                 if data[position + 1] == TC_REFERENCE:
@@ -241,8 +263,9 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
                     if count:
                         push((append, wanted - 1, extra, plan, parts))
                         append = values.append
-                        wanted = count + 1
+                        wanted = count
                         extra = plan = None
+                        continue
 
             elif code in (TC_BLOCKDATA, TC_BLOCKDATALONG):
                 if wanted > 0:
@@ -264,7 +287,8 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
                 position += 1
                 if not stack:
                     return contents, position
-                wanted = 1  # counted off below: the list is full
+                wanted = 0
+                continue
 
             elif code == TC_ENUM:
                 desc, end = reader.class_desc(position + 1)
@@ -294,26 +318,6 @@ def read_values(reader: Reader, position: int, nested: bool) -> tuple[list[Any],
                 raise StreamError(problem, position)
 
             wanted -= 1
-            while not wanted:
-                if extra is not None:
-                    append = extra.append
-                    extra = None
-                    wanted = -1
-                elif plan is not None:
-                    unpack, length, wanted, annotated, plan = plan
-                    part = new(ClassData)
-                    if length:
-                        part.values = values = list(unpack(data, position))
-                        position += length
-                    else:
-                        part.values = values = []
-                    part.annotation = annotation = []
-                    parts.append(part)
-                    append = values.append
-                    if annotated:
-                        extra = annotation
-                else:
-                    append, wanted, extra, plan, parts = pop()
     except (IndexError, struct.error):
         if position == size and not stack and not nested:
             return contents, position

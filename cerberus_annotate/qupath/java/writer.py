@@ -1,5 +1,6 @@
 """Values to bytes. One flat loop, as in the reader."""
 
+import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -66,6 +67,7 @@ class Writer:
         self.write = write
         self.out = bytearray()
         self.handles: dict[Any, int] = {}
+        self.next_handle = itertools.count(FIRST_HANDLE).__next__
         self.layouts: dict[ClassDesc, tuple[ClassLayout, ...] | None] = {}
         self.elements: dict[ClassDesc, str] = {}  # array classes: the code of their elements
         self.nesting = 0
@@ -75,6 +77,8 @@ class Writer:
         out = self.out
         handles = self.handles
         handle_of = handles.get
+        next_handle = self.next_handle
+        layouts_of = self.layouts.get
         pack_code_int = struct.Struct(">BI").pack
         pack_code_short = struct.Struct(">BH").pack
         pack_int = struct.Struct(">I").pack
@@ -96,7 +100,7 @@ class Writer:
                     out += pack_code_int(TC_REFERENCE, handle)
 
                 elif kind is JavaString:
-                    handles[value] = FIRST_HANDLE + len(handles)
+                    handles[value] = next_handle()
                     text = value.text
                     raw = text.encode("ascii") if text.isascii() and "\0" not in text else encode(text)
                     length = len(raw)
@@ -117,7 +121,12 @@ class Writer:
                         out += pack_code_int(TC_REFERENCE, handle)
                     else:
                         self.write_class_desc(desc)
-                    handles[value] = FIRST_HANDLE + len(handles)
+                    handles[value] = next_handle()
+                    parts = value.data
+                    if layouts_of(desc, ()) is None and len(parts) == 1 and not parts[0].values:
+                        stack.append((values, blocks, tail))
+                        values, blocks, tail = iter(parts[0].annotation), True, END
+                        break
                     runs = self.object_runs(value)
                     if runs:
                         stack.append((values, blocks, tail))
@@ -133,7 +142,7 @@ class Writer:
                         out += pack_code_int(TC_REFERENCE, handle)
                     else:
                         self.write_class_desc(desc)
-                    handles[value] = FIRST_HANDLE + len(handles)
+                    handles[value] = next_handle()
                     raw = self.encoded_elements(value)
                     if raw is not None:
                         out += raw
@@ -285,7 +294,7 @@ class Writer:
 
     def give_handle(self, value: Any) -> None:
         """Gives the next handle to a value."""
-        self.handles[value] = FIRST_HANDLE + len(self.handles)
+        self.handles[value] = self.next_handle()
 
 
 def _name(name: str) -> bytes:
