@@ -7,7 +7,13 @@ from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
 
+from cerberus_annotate.errors import ProjectError
+
 Kind = Literal["annotation", "detection", "cell", "tile", "tma_core"]
+
+
+class InvalidObjectError(ProjectError, ValueError):
+    """An object that QuPath must not get: its shape, class, UUID or metadata are not in order."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,7 @@ class PathClass:
         """
         names = tuple(part.strip() for part in text.split(":"))
         if any(not name or "\n" in name or "\r" in name for name in names):
-            raise ValueError(
-                f"'{text}' cannot be a class name: no part between ':' may be blank or hold a line break"
-            )
+            raise ValueError(f"'{text}' cannot be a class name: no part between ':' may be blank or hold a line break")
         return cls(names, colour)
 
     @property

@@ -1,0 +1,80 @@
+"""Putting a changed data file in place: whole and readable, or not at all."""
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+from cerberus_annotate.errors import DataFileError, ProjectChangedError
+from cerberus_annotate.qupath.java import Stream, StreamError, check_stream, write_stream_to
+from cerberus_annotate.qupath.native.files import copy_file, sync_folder, temporary_beside, write_synced
+
+ABSENT = "absent"
+
+
+def fingerprint(path: Path) -> str:
+    """`size:mtime in ns:SHA-256` of a file, or "absent".  Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+    except FileNotFoundError:
+        return ABSENT
+    return f"{state.st_size}:{state.st_mtime_ns}:{digest}"
+
+
+def same_content(one: str, other: str) -> bool:
+    """Do two fingerprints tell of the same bytes? (A copy or a backup may have changed the time.)"""
+    return one.split(":")[::2] == other.split(":")[::2]
+
+
+def commit_data_file(
+    path: Path, stream: Stream, image_name: str, *, counts: dict[str, int], expected: str, backup: Path | None
+) -> None:
+    """Write `stream` to `path`, read it back, and put it in place.
+
+    counts: how many objects of each Java class must be found when it is read back. expected: fingerprint that the
+    present file must still have. backup: where a copy of the present file is kept.
+    Raises DataFileError, ProjectChangedError; the present file is then as it was, whatever the moment.
+    """
+    made_folder = not path.parent.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(path) as temporary:
+            write_synced(temporary, lambda file: write_stream_to(stream, file))
+            _check(temporary, counts)
+            if backup is not None and path.exists():
+                copy_file(path, backup)
+            if not same_content(fingerprint(path), expected):
+                raise ProjectChangedError(
+                    f"Image '{image_name}' was saved by QuPath while we worked on it. Nothing was overwritten; "
+                    "close the image in QuPath and run the command again."
+                )
+            temporary.replace(path)
+        sync_folder(path.parent)
+    except (OSError, StreamError, MemoryError, ValueError) as error:
+        raise DataFileError(
+            f"The data file of image '{image_name}' ({path}) could not be written: {_reason(error)}. "
+            "It is as it was before."
+        ) from error
+    finally:
+        if made_folder:
+            # Only when nothing came into it.
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+
+def _check(path: Path, counts: dict[str, int]) -> None:
+    """Raise StreamError or ValueError when QuPath could not read all objects of the file."""
+    with path.open("rb") as file:
+        found = check_stream(file)
+    if not found.complete:
+        raise ValueError("what was written ends too early")
+    for name, count in counts.items():
+        if found.objects_by_class.get(name, 0) != count:
+            raise ValueError(f"what was written holds {found.objects_by_class.get(name, 0)} of {count} {name}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,346 @@
+"""Changes to the objects of one image, made on the parsed tree: what is not touched stays as it was read."""
+
+import functools
+import math
+import uuid as uuid_module
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import shapely
+
+from cerberus_annotate.qupath.java import Stream
+from cerberus_annotate.qupath.java.values import ClassData, JavaObject
+from cerberus_annotate.qupath.native import descriptors as names
+from cerberus_annotate.qupath.native.data_file import root_of
+from cerberus_annotate.qupath.native.garbage import no_collection
+from cerberus_annotate.qupath.native.node_building import Nodes, probability_bytes
+from cerberus_annotate.qupath.native.object_parts import (
+    OBJECT_ID,
+    Parts,
+    identity_of,
+    items_of,
+    kind_of,
+    metadata_of,
+)
+from cerberus_annotate.qupath.native.object_reading import Classes, Step, name_steps, read_steps, walk
+from cerberus_annotate.qupath.native.roi_writing import write_rois
+from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
+
+_CLASS_NAMES = {
+    "annotation": names.ANNOTATION,
+    "detection": names.DETECTION,
+    "tile": names.TILE,
+    "cell": names.CELL,
+}
+
+
+class TreeEdit:
+    """The objects of one stream, open for changes. Nothing is written here; `finish` brings the tree up to date."""
+
+    def __init__(self, stream: Stream, image_id: str, listed_classes: Iterable[PathClass]) -> None:
+        """Raises MalformedError and the like for a stream that is no QuPath data."""
+        self.stream = stream
+        self.changed = False
+        self._all_pinned = False
+        self._classes = Classes(listed_classes)
+        self._nodes = Nodes(self._classes)
+        self._steps: dict[uuid_module.UUID, Step] = {}
+        self._stale: dict[int, Step] = {}
+        with no_collection():
+            for step in name_steps(walk(root_of(stream)), image_id):
+                assert step.uuid is not None
+                self._nodes.adopt(step)
+                if step.parent is None:
+                    self._root = step
+                else:
+                    step.parent.children[step.uuid] = step
+                    self._steps[step.uuid] = step
+
+    def add(self, objects: PathObject | Iterable[PathObject]) -> None:
+        """Add objects under the parents that they name (in the file or among them), else at the root.
+
+        All or none: raises InvalidObjectError, and nothing is added, when one is not in order.
+        """
+        batch = [objects] if isinstance(objects, PathObject) else list(objects)
+        if not batch:
+            return
+        with no_collection():
+            own = {item.uuid for item in batch}
+            for item in batch:
+                self._check_new(item, own)
+            if len(own) != len(batch):
+                twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
+                raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
+            steps = self._new_steps(batch)
+            parents = [self._parent_of(item, steps) for item in batch]
+            _refuse_loops(batch)
+            for step, parent in zip(steps.values(), parents, strict=True):
+                assert step.uuid is not None
+                step.parent = parent
+                parent.children[step.uuid] = step
+                self._stale[id(parent)] = parent
+            self._steps.update(steps)
+        self.changed = True
+
+    def replace(self, item: PathObject) -> None:
+        """Make the object with the UUID of `item` equal to it; only what differs is written anew.
+
+        Raises InvalidObjectError.
+        """
+        step = self._find(item.uuid)
+        now = read_steps([step], self._classes)[0]
+        if item.kind != now.kind:
+            raise InvalidObjectError(
+                f"{_describe(item)} cannot change from {now.kind} to {item.kind}; remove it and add another."
+            )
+        _check_texts(item)
+        parent = self._root if item.parent is None else self._find(item.parent)
+        _refuse_inside_itself(step, parent, item)
+        updates = [*self._plain_updates(now, item), *self._roi_updates(step.parts, now, item)]
+        for part, value in updates:
+            setattr(step.parts, part, value)
+        if updates:
+            self._pin(step)
+            self._stale[id(step)] = step
+            self.changed = True
+        if parent is not step.parent:
+            self._pin_all()
+            self._detach(step)
+            self._attach(step, parent)
+
+    def remove(self, uuid: uuid_module.UUID) -> None:
+        """Take an object out; its children move up to its parent.  Raises InvalidObjectError."""
+        step = self._find(uuid)
+        if kind_of(step.node.desc) == "tma_core":
+            raise InvalidObjectError("A TMA core cannot be removed; the grid would fall apart. Do that in QuPath.")
+        self._pin_all()
+        parent = step.parent
+        assert parent is not None
+        self._detach(step)
+        for child in list(step.children.values()):
+            self._attach(child, parent)
+        del self._steps[uuid]
+        self._stale.pop(id(step), None)
+
+    def finish(self) -> None:
+        """Write all changes into the nodes of the tree."""
+        for step in self._stale.values():
+            step.parts.children = [child.node for child in step.children.values()]
+            step.node.data[0].annotation = items_of(step.parts, kind_of(step.node.desc))
+
+    def kinds_and_classes(self) -> Iterator[tuple[str, PathClass | None]]:
+        """(kind, class) of every object, for the summary."""
+        for step in self._steps.values():
+            yield kind_of(step.node.desc) or "", self._classes.of_node(step.parts.path_class)
+
+    def count_by_class(self) -> dict[str, int]:
+        """How many objects of each Java class the written file must hold, the root's among them."""
+        counts = Counter(step.node.desc.name for step in self._steps.values())
+        counts[self._root.node.desc.name] += 1
+        return dict(counts)
+
+    def _find(self, uuid: uuid_module.UUID) -> Step:
+        step = self._steps.get(uuid)
+        if step is None:
+            raise InvalidObjectError(f"There is no object with the UUID {uuid} in the image.")
+        return step
+
+    def _detach(self, step: Step) -> None:
+        assert step.parent is not None
+        assert step.uuid is not None
+        del step.parent.children[step.uuid]
+        self._stale[id(step.parent)] = step.parent
+        self.changed = True
+
+    def _attach(self, step: Step, parent: Step) -> None:
+        assert step.uuid is not None
+        step.parent = parent
+        parent.children[step.uuid] = step
+        self._stale[id(parent)] = parent
+
+    def _pin(self, step: Step) -> None:
+        """Write a UUID that the file does not hold into it, so that the object keeps it when its place changes."""
+        if step.parts.identity is not None or identity_of(step.parts) != step.uuid:
+            metadata, _ = metadata_of(step.parts.metadata)
+            step.parts.metadata = self._nodes.metadata(metadata, str(step.uuid))
+            step.parts.identity = None
+            self._stale[id(step)] = step
+
+    def _pin_all(self) -> None:
+        """Places are about to change, and with them the UUIDs of objects that have none in the file."""
+        if not self._all_pinned:
+            for step in self._steps.values():
+                self._pin(step)
+            self._all_pinned = True
+
+    def _check_new(self, item: PathObject, own: set[uuid_module.UUID]) -> None:
+        if item.kind not in _CLASS_NAMES:
+            raise InvalidObjectError(f"{_describe(item)} is a {item.kind}, which cannot be added; only QuPath can.")
+        if item.uuid in self._steps or item.uuid == self._root.uuid:
+            raise InvalidObjectError(f"{_describe(item)} is in the image already (its UUID is taken).")
+        if item.roi is None:
+            raise InvalidObjectError(f"{_describe(item)} has no shape.")
+        if item.nucleus is not None and item.kind != "cell":
+            raise InvalidObjectError(f"{_describe(item)} has a nucleus but is a {item.kind}; only cells have one.")
+        if item.parent is not None and item.parent not in own and item.parent not in self._steps:
+            raise InvalidObjectError(f"{_describe(item)} names a parent that is not in the image: {item.parent}.")
+        _check_texts(item)
+        _checked_class(item)
+
+    def _parent_of(self, item: PathObject, new: Mapping[uuid_module.UUID, Step]) -> Step:
+        if item.parent is None:
+            return self._root
+        return new.get(item.parent) or self._steps[item.parent]
+
+    def _new_steps(self, batch: list[PathObject]) -> dict[uuid_module.UUID, Step]:
+        rois = self._write_rois(batch, [item.roi for item in batch], [item.roi_kind for item in batch])
+        cells = [item for item in batch if item.nucleus is not None]
+        nuclei = self._write_rois(cells, [item.nucleus for item in cells], [""] * len(cells))
+        nucleus_of = {item.uuid: nucleus for item, nucleus in zip(cells, nuclei, strict=True)}
+        return {
+            item.uuid: self._new_step(item, roi, nucleus_of.get(item.uuid))
+            for item, roi in zip(batch, rois, strict=True)
+        }
+
+    def _write_rois(self, items: list[PathObject], shapes: list[Any], kinds: list[str]) -> list[Any]:
+        planes = [item.plane for item in items]
+        return write_rois(self._nodes, shapes, kinds, planes, lambda place: _describe(items[place]))
+
+    def _new_step(self, item: PathObject, roi: JavaObject, nucleus: JavaObject | None) -> Step:
+        nodes = self._nodes
+        parts = Parts()
+        parts.name = None if item.name is None else nodes.string(item.name)
+        parts.colour = nodes.colour(item.colour)
+        parts.identity = None
+        parts.metadata = nodes.metadata(item.metadata, str(item.uuid))
+        parts.measurements = nodes.measurements(item.measurements)
+        parts.children = []
+        parts.locked = nodes.boolean(item.locked)
+        parts.path_class = nodes.path_class(_checked_class(item))
+        parts.roi, parts.nucleus = roi, nucleus
+        parts.tail = probability_bytes(item.class_probability)
+        node = JavaObject(nodes.descriptors[_CLASS_NAMES[item.kind]], [ClassData([], items_of(parts, item.kind))])
+        step = Step(node, parts, self._root, 0)
+        step.uuid = item.uuid
+        return step
+
+    def _plain_updates(self, now: PathObject, item: PathObject) -> Iterator[tuple[str, Any]]:
+        """(part, new node) for everything but shapes that differs."""
+        nodes = self._nodes
+        if item.name != now.name:
+            yield "name", None if item.name is None else nodes.string(item.name)
+        if item.colour != now.colour:
+            yield "colour", nodes.colour(item.colour)
+        if item.locked != now.locked:
+            yield "locked", nodes.boolean(item.locked)
+        if item.path_class != now.path_class:
+            yield "path_class", nodes.path_class(_checked_class(item))
+        if dict(item.metadata) != dict(now.metadata):
+            yield "metadata", nodes.metadata(item.metadata, str(item.uuid))
+        if not _equal_numbers(item.measurements, now.measurements):
+            yield "measurements", nodes.measurements(item.measurements)
+        if not _equal_number(item.class_probability, now.class_probability):
+            tail = self._steps[item.uuid].parts.tail
+            yield "tail", probability_bytes(item.class_probability) + tail[8:]
+
+    def _roi_updates(self, parts: Parts, now: PathObject, item: PathObject) -> Iterator[tuple[str, Any]]:
+        moved = item.plane != now.plane
+        for part, shape, shape_now, kind, kind_now in (
+            ("roi", item.roi, now.roi, item.roi_kind, now.roi_kind),
+            ("nucleus", item.nucleus, now.nucleus, "", ""),
+        ):
+            same = _equal_shapes(shape, shape_now) and kind in ("", kind_now)
+            if same and (not moved or shape is None):
+                continue
+            if shape is None:
+                if part == "roi":
+                    raise InvalidObjectError(f"{_describe(item)} has no shape.")
+                yield part, None
+            elif same:
+                yield part, _on_plane(getattr(parts, part), item.plane)
+            else:
+                yield part, self._write_rois([item], [shape], [kind])[0]
+
+
+def _on_plane(roi: JavaObject, plane: tuple[int, int, int]) -> JavaObject:
+    """A copy of a ROI node on another plane."""
+    if plane[0] < -1 or plane[1] < 0 or plane[2] < 0:
+        raise InvalidObjectError(f"There is no plane c, z, t = {plane}; z and t start at 0, c at -1 (all channels).")
+    numbers = dict(zip("czt", plane, strict=True))
+    values = [numbers.get(field.name, value) for field, value in zip(roi.desc.fields, roi.data[-1].values, strict=True)]
+    return JavaObject(roi.desc, [*roi.data[:-1], ClassData(values, roi.data[-1].annotation)])
+
+
+def _describe(item: PathObject) -> str:
+    label = f" '{item.name}'" if item.name else ""
+    path_class = f" of class '{item.path_class}'" if item.path_class is not None else ""
+    return f"The {item.kind.replace('_', ' ')}{label}{path_class} ({item.uuid})"
+
+
+def _checked_class(item: PathObject) -> PathClass | None:
+    """The object's class with its names as QuPath's own API would make them."""
+    if item.path_class is None:
+        return None
+    try:
+        return PathClass(_checked_names(item.path_class.names), item.path_class.colour)
+    except (ValueError, TypeError) as error:
+        raise InvalidObjectError(f"{_describe(item)} has a class that QuPath cannot have: {error}.") from None
+
+
+@functools.lru_cache(1024)
+def _checked_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    return PathClass.of(": ".join(class_names)).names
+
+
+def _check_texts(item: PathObject) -> None:
+    """Refuse what would not be text or a number in the file."""
+    if not (item.name is None or isinstance(item.name, str)):
+        raise InvalidObjectError(f"{_describe(item)} has a name that is no text.")
+    for key, text in item.metadata.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise InvalidObjectError(f"{_describe(item)} has metadata that is no text: {key!r} = {text!r}.")
+        if key == OBJECT_ID:
+            raise InvalidObjectError(f"{_describe(item)} has metadata under '{OBJECT_ID}', where its UUID stands.")
+    for name, value in item.measurements.items():
+        if not isinstance(name, str) or not isinstance(value, int | float | np.number):
+            raise InvalidObjectError(f"{_describe(item)} has a measurement that is no number: {name!r} = {value!r}.")
+
+
+def _equal_number(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _equal_numbers(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return list(one) == list(other) and all(map(_equal_number, one.values(), other.values()))
+
+
+def _equal_shapes(one: Any, other: Any) -> bool:
+    """Equal in kind and in every coordinate."""
+    if one is None or other is None:
+        return one is other
+    return bool(shapely.to_wkb(one) == shapely.to_wkb(other))
+
+
+def _refuse_loops(batch: list[PathObject]) -> None:
+    """Refuse objects that are their own ancestors."""
+    parents = {item.uuid: item.parent for item in batch}
+    sound: set[uuid_module.UUID] = set()
+    for item in batch:
+        trail: set[uuid_module.UUID] = set()
+        uuid: uuid_module.UUID | None = item.uuid
+        while uuid is not None and uuid in parents and uuid not in sound:
+            if uuid in trail:
+                raise InvalidObjectError(f"{_describe(item)} is its own parent, directly or by others.")
+            trail.add(uuid)
+            uuid = parents[uuid]
+        sound |= trail
+
+
+def _refuse_inside_itself(step: Step, parent: Step, item: PathObject) -> None:
+    above: Step | None = parent
+    while above is not None:
+        if above is step:
+            raise InvalidObjectError(f"{_describe(item)} cannot be moved into itself or one of its children.")
+        above = above.parent
