@@ -18,7 +18,8 @@ from cerberus_annotate.network.config import (
 )
 
 PATCH_CELL = 9
-"""Side of the tissue head's window on the 1/16 map: 144 px at full size."""
+CELL = 16 * PATCH_CELL
+"""Sides of the tissue head's window: 9 on the 1/16 map, 144 px at full size."""
 
 
 class Span(NamedTuple):
@@ -214,13 +215,15 @@ class Cerberus(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor, margin: int = 0, outputs: Collection[str] | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, x: Tensor, margin: int = 0, outputs: Collection[str] | None = None, cell_margin: int | None = None
+    ) -> dict[str, Tensor]:
         """Logits of the wanted `outputs` (all when None).
 
         With `margin` (px) only what lies that far from every edge is computed and given: decoders work on that
         part plus the few pixels that their convolutions reach, which changes nothing in its values. The tissue
-        head then gives one logit vector per 144 px cell of the kept part, whose windows start 8 px above and
-        left of it as in the reference.
+        head then gives one logit vector per 144 px cell of the part that lies `cell_margin` (by default `margin`)
+        from every edge; its windows start 8 px above and left of the cells, as in the reference.
         """
         wanted = set(output_names(self.config) if outputs is None else outputs)
         maps = self.backbone(x / 255)
@@ -240,7 +243,7 @@ class Cerberus(nn.Module):
                     found[name] = logits if decoder.stages == 4 else _doubled(logits, span, kept)
         patch = self.config.patch_head
         if patch is not None and patch.name in wanted:
-            found[patch.name] = self._classify_cells(self.decoder_head[patch.name], maps[4], margin)
+            found[patch.name] = self._classify_cells(self.decoder_head[patch.name], maps[4], cell_margin or margin)
         return found
 
     def _decode(
@@ -288,7 +291,7 @@ class Cerberus(nn.Module):
             start = (0, 0) if PATCH_CELL in (height, width) else ((height - PATCH_CELL) // 2, (width - PATCH_CELL) // 2)
             return head(deepest, start, (1, 1))
         first = (margin - 8) // 16
-        cells = ((height - 2 * first - 1) // PATCH_CELL, (width - 2 * first - 1) // PATCH_CELL)
+        cells = (-(-(16 * height - 2 * margin) // CELL), -(-(16 * width - 2 * margin) // CELL))
         return head(deepest, (first, first), cells)
 
 
