@@ -107,9 +107,7 @@ def fill_holes(mask: Mask) -> Mask:
     return ~outside[background]
 
 
-def _area_instances(
-    inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings
-) -> Labels:
+def _area_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings) -> Labels:
     pieces = _components(area_foreground(inside, contour, settings), settings.smallest)
     height, width = pieces.shape
     found = np.zeros(pieces.shape, np.int32)

@@ -19,7 +19,12 @@ from scipy import ndimage
 from cerberus_annotate.objects.class_names import class_name
 from cerberus_annotate.objects.instances import AreaSettings, grow, room_to_grow, tissue_settings
 from cerberus_annotate.objects.majority import majority_type, type_counts
-from cerberus_annotate.objects.polygons import canonical_polygons, largest_polygon, trace_mask
+from cerberus_annotate.objects.polygons import (
+    canonical_polygons,
+    largest_polygon,
+    moved_polygons,
+    trace_mask,
+)
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polygons
 
@@ -123,9 +128,7 @@ class AreaJoiner:
             (column, row - 1): labels[0],
             (column, row + 1): labels[-1],
         }
-        return {
-            (min(tile, other), max(tile, other)): side for other, side in sides.items() if other in self._all
-        }
+        return {(min(tile, other), max(tile, other)): side for other, side in sides.items() if other in self._all}
 
     def _pieces(
         self,
@@ -262,16 +265,10 @@ def resolve_overlaps(areas: Sequence[Area]) -> list[Area]:
         left[one] = largest_polygon(shapely.difference(whole[one], shapely.union_all(whole[others])))
         if not left[one].is_empty:
             left[one] = canonical_polygons([left[one]])[0]
-    return [
-        replace(area, polygon=polygon)
-        for area, polygon in zip(ordered, left, strict=True)
-        if not polygon.is_empty
-    ]
+    return [replace(area, polygon=polygon) for area, polygon in zip(ordered, left, strict=True) if not polygon.is_empty]
 
 
-def tissue_areas(
-    classes: NDArray[np.uint8], score: NDArray[np.floating[Any]], smallest: int = 2
-) -> list[Area]:
+def tissue_areas(classes: NDArray[np.uint8], score: NDArray[np.floating[Any]], smallest: int = 2) -> list[Area]:
     """Connected areas of each tissue class in px of the class map: `classes` (H, W) the argmax, 0 background or no
     tissue, `score` (H, W) its probability. Areas of fewer than `smallest` cells are left out. `type_counts` of an area
     names its class."""
@@ -301,7 +298,7 @@ def area_objects(
 
 def _grown_outline(piece: NDArray[np.bool_], kernel: int, left: int, top: int) -> shapely.Polygon:
     outline = trace_mask(grow(np.pad(piece, kernel), kernel))
-    return shapely.transform(outline, lambda xy: xy + (left - kernel, top - kernel))
+    return moved_polygons(np.array([outline]), left - kernel, top - kernel)[0]
 
 
 def _present(side: NDArray[np.int64]) -> list[int]:

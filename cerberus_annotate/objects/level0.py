@@ -54,9 +54,7 @@ def objects_at_level0(
             continue
         measured = {} if mpp is None else {AREA: polygon.area * mpp[0] * mpp[1]}
         parent = each.parent if each.parent in left else None
-        placed.append(
-            replace(each, polygon=polygon, parent=parent, measurements={**each.measurements, **measured})
-        )
+        placed.append(replace(each, polygon=polygon, parent=parent, measurements={**each.measurements, **measured}))
     return placed
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cerberus_annotate.objects.class_names import class_name
 from cerberus_annotate.objects.instances import nucleus_instances
 from cerberus_annotate.objects.majority import majority_type, type_counts
-from cerberus_annotate.objects.polygons import Polygons, trace_polygons
+from cerberus_annotate.objects.polygons import Polygons, moved_polygons, trace_polygons
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polygons
 
@@ -84,7 +84,7 @@ def nuclei_in_tile(
     pixels = np.maximum(np.bincount(label, minlength=count), 1)
     x = np.bincount(label, cells % width + 0.5, minlength=count) / pixels + left
     y = np.bincount(label, cells // width + 0.5, minlength=count) / pixels + top
-    centroid = np.round(np.column_stack((x, y)), 2)
+    centroid = np.round(np.column_stack((x, y)), 2).astype(np.float64)
     probability = inside.ravel()[cells] + contour.ravel()[cells]
     confidence = np.minimum(np.bincount(label, probability, minlength=count) / pixels, 1.0)
     if types is None:
@@ -93,8 +93,8 @@ def nuclei_in_tile(
         type_index = majority_type(type_counts(label, types.ravel()[cells], count))
     owned = _within(centroid, box, BORDER_SLACK)
     owned[0] = False
-    ids, traced = trace_polygons(np.where(owned, np.arange(count), 0)[labels])
-    traced = np.asarray(shapely.transform(traced, lambda xy: xy + (left, top)), object)
+    ids, traced = trace_polygons(np.where(owned, np.arange(count), 0).astype(np.int32)[labels])
+    traced = moved_polygons(traced, left, top)
     bounds = shapely.bounds(traced).reshape(-1, 4)
     return Nuclei(
         polygons=simplify_polygons(traced, tolerance),
@@ -111,9 +111,7 @@ def join_nuclei(tables: Sequence[Nuclei]) -> Nuclei:
     if not tables:
         none = np.zeros(0)
         return Nuclei(none.astype(object), np.zeros((0, 2)), none, none, none.astype(np.int64), none.astype(bool))
-    together = Nuclei(
-        *(np.concatenate([getattr(table, column.name) for table in tables]) for column in fields(Nuclei))
-    )
+    together = Nuclei(*(np.concatenate([getattr(table, column.name) for table in tables]) for column in fields(Nuclei)))
     return together.where(drop_doubles(together))
 
 

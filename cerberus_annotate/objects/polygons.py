@@ -25,7 +25,7 @@ def trace_polygons(labels: NDArray[Any]) -> tuple[NDArray[np.int64], Polygons]:
 
     # One pixel of background around, so that every pixel has four neighbours.
     parts = label_parts(np.pad(labels, 1), connectivity=1)
-    height, width = parts.shape
+    width = parts.shape[1]
     cells = np.flatnonzero(parts)
     if len(cells) == 0:
         return np.zeros(0, np.int64), np.zeros(0, object)
@@ -42,6 +42,11 @@ def trace_mask(mask: NDArray[np.bool_]) -> shapely.Polygon:
     """Outline of the largest 4-connected part of a mask, bool (H, W), as `trace_polygons`; empty for an empty one."""
     _, polygons = trace_polygons(mask.view(np.uint8))
     return polygons[0] if len(polygons) else shapely.Polygon()
+
+
+def moved_polygons(polygons: Polygons, x: float, y: float) -> Polygons:
+    """Polygons (n,) shifted by (x, y)."""
+    return np.asarray(shapely.transform(polygons, lambda xy: np.add(xy, (x, y))), object)
 
 
 def canonical_polygons(polygons: Sequence[shapely.Polygon]) -> Polygons:
@@ -67,9 +72,7 @@ def largest_polygon(geometry: shapely.Geometry) -> shapely.Polygon:
 def _trace_parts(parts: NDArray[Any], width: int, cells: NDArray[np.intp]) -> Polygons:
     """Polygons of the 4-connected parts 1, 2, ... of a flattened, padded part map, in that order."""
     beyond = np.array([-width, 1, width, -1])
-    edges = np.concatenate(
-        [cells[parts[cells] != parts[cells + step]] * 4 + side for side, step in enumerate(beyond)]
-    )
+    edges = np.concatenate([cells[parts[cells] != parts[cells + step]] * 4 + side for side, step in enumerate(beyond)])
     edges.sort()
     cell, side = edges // 4, edges % 4
     part = parts[cell]
@@ -116,9 +119,7 @@ def _previous(ring_starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     return previous
 
 
-def polygons_of_rings(
-    vertices: NDArray[np.float64], ring: NDArray[np.intp], owner: NDArray[np.intp]
-) -> Polygons:
+def polygons_of_rings(vertices: NDArray[np.float64], ring: NDArray[np.intp], owner: NDArray[np.intp]) -> Polygons:
     """Polygons 0, 1, ... from open rings: vertices (n, 2), the ring of each vertex (n,) ascending from 0 without
     gaps, and the polygon of each ring; the first ring of a polygon is its outer one, the others are holes."""
     by_owner = np.argsort(owner, kind="stable")
