@@ -1,40 +1,18 @@
 """Our classes with their colours, and the lab's names for them."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import UsageError
+from cerberus_annotate.objects.class_names import class_colour, class_name
 from cerberus_annotate.qupath.path_object import PathClass
 
 Colour = tuple[int, int, int]
 
-DEFAULT_COLOURS: Mapping[str, Colour] = {
-    "Nucleus": (40, 90, 200),
-    "Nucleus: Epithelial": (0, 160, 60),
-    "Nucleus: Lymphocyte": (30, 110, 230),
-    "Nucleus: Neutrophil": (230, 60, 40),
-    "Nucleus: Plasma": (0, 190, 210),
-    "Nucleus: Eosinophil": (240, 120, 180),
-    "Nucleus: Connective": (240, 170, 0),
-    "Nucleus: Inflammatory": (60, 60, 240),
-    "Nucleus: Other": (120, 120, 120),
-    "Gland": (150, 30, 160),
-    "Gland: Surface epithelium": (210, 80, 220),
-    "Lumen": (0, 200, 200),
-    "Tissue": (128, 128, 128),
-    "Tissue: Abnormal epithelium": (200, 0, 60),
-    "Tissue: Normal epithelium": (0, 150, 90),
-    "Tissue: Inflammatory": (70, 70, 220),
-    "Tissue: Muscle": (170, 90, 50),
-    "Tissue: Stroma": (220, 170, 110),
-    "Tissue: Debris": (90, 90, 90),
-    "Tissue: Mucous": (120, 190, 230),
-    "Tissue: Adipose": (240, 220, 90),
-}
-"""Every class that a model of ours can give, as QuPath prints it."""
+_TYPE_OUTPUTS = {"Nuclei-TYPE": "nuclei", "Gland-TYPE": "gland", "Patch-Class": "tissue"}
 
 TASK_BASES: Mapping[str, str] = {
     "nuclei": "Nucleus",
@@ -56,15 +34,15 @@ class ClassTable:
         """The class to write for one of ours.  A derived class follows its base when only that is mapped."""
         if text in self.names:
             return self.names[text]
-        ours = PathClass.of(text, DEFAULT_COLOURS.get(text, (128, 128, 128)))
+        ours = PathClass.of(text, class_colour(text))
         base = self.names.get(ours.base)
         return ours if base is None else PathClass((*base.names, *ours.names[1:]), ours.colour)
 
     def bases(self, task: str) -> set[str]:
         """Base names of all classes that mean `task`: ours and the lab's."""
         base = TASK_BASES[task]
-        ours = (text for text in (*DEFAULT_COLOURS, *self.names) if PathClass.of(text).base == base)
-        return {base, *(self.path_class(text).base for text in ours)}
+        mapped = (lab.base for text, lab in self.names.items() if PathClass.of(text).base == base)
+        return {base, *mapped}
 
     def as_dict(self) -> dict[str, Any]:
         """The mapping as JSON can hold it."""
@@ -74,10 +52,20 @@ class ClassTable:
         }
 
 
-def read_classes(path: Path) -> ClassTable:
+def known_classes(*outputs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every class that networks with these outputs (output name → channel names) can give, as QuPath prints it."""
+    texts = dict.fromkeys(TASK_BASES.values())
+    for channels in outputs:
+        for output, task in _TYPE_OUTPUTS.items():
+            names = channels.get(output, ())
+            texts.update(dict.fromkeys(class_name(task, at, names) for at in range(len(names))))
+    return [text for text in texts if text != "Tissue: Background"]
+
+
+def read_classes(path: Path, known: Collection[str]) -> ClassTable:
     """The mapping in a TOML file: `"Nucleus: Epithelial" = { name = "Tumour", colour = "#c80000" }`, or just a name.
 
-    Raises UsageError that names the file and the entry.
+    known: the classes that may be mapped.  Raises UsageError that names the file and the entry.
     """
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -85,13 +73,14 @@ def read_classes(path: Path) -> ClassTable:
         raise UsageError(f"The class mapping {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise UsageError(f"The class mapping {path} is no valid TOML: {error}.") from error
+    for text in content:
+        if text not in known:
+            names = ", ".join(f'"{name}"' for name in known)
+            raise UsageError(f'The class mapping {path} names "{text}", which is no class of ours. Known: {names}.')
     return ClassTable({text: _lab_class(path, text, value) for text, value in content.items()})
 
 
 def _lab_class(path: Path, text: str, value: Any) -> PathClass:
-    if text not in DEFAULT_COLOURS:
-        known = ", ".join(f'"{name}"' for name in DEFAULT_COLOURS)
-        raise UsageError(f'The class mapping {path} names "{text}", which is no class of ours. Known: {known}.')
     entry = {"name": value} if isinstance(value, str) else value
     if not isinstance(entry, dict) or not entry or entry.keys() - {"name", "colour"}:
         raise UsageError(
@@ -100,7 +89,7 @@ def _lab_class(path: Path, text: str, value: Any) -> PathClass:
         )
     name = entry.get("name", text)
     try:
-        colour = _colour(entry["colour"]) if "colour" in entry else DEFAULT_COLOURS[text]
+        colour = _colour(entry["colour"]) if "colour" in entry else class_colour(text)
         return PathClass.of(name, colour)
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f'The class mapping {path}, "{text}": {error}.') from error

@@ -1,6 +1,7 @@
 """What a run is told, as plain data; the command line fills it in."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Options:
     images: tuple[str, ...] = ()
     regions: str = "auto"
     nuclei_as: str | None = None
-    classes: ClassTable = ClassTable()
+    classes: ClassTable = field(default_factory=ClassTable)
     min_confidence: float = 0.0
     write_tissue: bool = False
     mpp: tuple[float, float] | None = None
@@ -58,4 +59,10 @@ class Options:
             "any_stain": self.any_stain,
             "precision": self.precision,
             "geometry": self.geometry,
+            "regions_file": _digest(Path(self.regions)),
         }
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a regions file, "" when `path` is none: another content under the same name is another run."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix and path.is_file() else ""

@@ -1,18 +1,16 @@
 """Where in an image to predict."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
-from shapely.geometry import box, shape
+from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.errors import ImageRefusedError, UsageError
-from cerberus_annotate.qupath.path_object import PathObject
+from cerberus_annotate.qupath import PathObject, read_geojson
 
 REGION_CLASS = "Region*"  # QuPath's own class; the asterisk is part of its name
 MODES = ("auto", "tissue", "whole")
@@ -86,29 +84,11 @@ def find_regions(
 
 def read_geojson_area(path: Path) -> BaseGeometry:
     """The union of all areas in a GeoJSON file, in level-0 px.  Raises UsageError."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        areas = [_valid(shape(geometry)) for geometry in _geometries(content)]
-    except OSError as error:
-        raise UsageError(f"The regions file {path} cannot be read: {error.strerror}.") from error
-    except Exception as error:  # shapely raises many kinds for odd coordinates
-        raise UsageError(f"The regions file {path} is no GeoJSON that can be read: {error}.") from error
+    areas = [_valid(obj.roi) for obj in read_geojson(path) if obj.roi is not None]
     area = shapely.union_all([area for area in areas if area.area > 0])
     if area.is_empty:
         raise UsageError(f"The regions file {path} holds no area (Polygon or MultiPolygon).")
     return area
-
-
-def _geometries(content: Any) -> list[Any]:
-    """All geometries of a FeatureCollection, a Feature, a list of them, or a bare geometry."""
-    if isinstance(content, list):
-        return [geometry for part in content for geometry in _geometries(part)]
-    kind = content["type"]
-    if kind == "FeatureCollection":
-        return _geometries(content["features"])
-    if kind == "Feature":
-        return [] if content["geometry"] is None else [content["geometry"]]
-    return [content]
 
 
 def smallest_parent(polygons: Sequence[BaseGeometry], parents: Sequence[PathObject]) -> list[PathObject | None]:

@@ -15,7 +15,8 @@ from cerberus_annotate.annotate.regions import smallest_parent
 from cerberus_annotate.feedback.ledger import GRID, Entry
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
 from cerberus_annotate.objects.predicted import PredictedObject
-from cerberus_annotate.qupath.path_object import Kind, PathClass, PathObject
+from cerberus_annotate.qupath import PathClass, PathObject
+from cerberus_annotate.qupath.path_object import Kind
 
 
 def prepare_predictions(

@@ -5,7 +5,7 @@ It lies at `cerberus/runs/<run-id>.json` in the project's folder and is what a k
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,8 @@ ImageStatus = Literal["done", "failed", "refused", "skipped"]
 class ImageRecord:
     """How one image went.  objects: class text → how many objects of the run stand in the image.
 
-    data: fingerprint of the data file after the commit; an image whose file still has it is finished.
+    data: SHA-256 of the data file after the commit; an image whose file still has it is finished.
+    kept: objects of ours that the pathologist had edited. notes: sentences on what was odd.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ImageRecord:
     kept: int = 0
     seconds: float = 0.0
     data: str = ""
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,14 @@ def read_runs(folder: Path) -> list[Run]:
     return sorted(runs, key=lambda run: (run.started, run.id))
 
 
+def _record(values: dict[str, Any]) -> ImageRecord:
+    return ImageRecord(**{**values, "notes": tuple(values.get("notes", ()))})
+
+
 def _parse(path: Path) -> Run:
     try:
         values = json.loads(path.read_text("utf-8"))
-        images = {key: ImageRecord(**record) for key, record in values.pop("images").items()}
+        images = {key: _record(record) for key, record in values.pop("images").items()}
         return Run(images=images, **values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ProjectError(f"The record of a run, {path}, cannot be read ({error}).") from error

@@ -1,0 +1,122 @@
+"""What a run would do, without doing it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import shapely
+
+from cerberus_annotate.annotate.opening import check_type, choose_images, open_image, pixel_size
+from cerberus_annotate.annotate.options import Options
+from cerberus_annotate.annotate.regions import check_regions, find_regions
+from cerberus_annotate.errors import CerberusError
+from cerberus_annotate.qupath import Image, Project
+
+TILE_SIDE = 1024  # network px, for counting; the predictor chooses by memory
+# rough figures of the bundled model, so that a person knows: minutes or days
+CPU_SECONDS_PER_MM2 = 8.0
+GPU_SECONDS_PER_MM2 = 1.0
+NUCLEI_PER_MM2 = 4000
+BYTES_PER_OBJECT = 300
+
+
+class ModelFacts(Protocol):
+    """What a plan needs to know of the model."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]: ...
+
+    @property
+    def mpp(self) -> float: ...
+
+    @property
+    def margin(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """What would be done with one image.
+
+    mpp: (x, y) µm/px; mpp_from: `project`, `file` or `--mpp`. regions: what they are, for people. area_mm2: of the
+    regions. tiles: of 1024 network px. seconds, megabytes: rough expectations of time and of added data.
+    refusal: the sentence why it would not be done, "" otherwise.
+    """
+
+    id: str
+    name: str
+    slide: str = ""
+    width: int = 0
+    height: int = 0
+    mpp: tuple[float, float] | None = None
+    mpp_from: str = ""
+    regions: str = ""
+    area_mm2: float = 0.0
+    tiles: int = 0
+    seconds: float = 0.0
+    megabytes: float = 0.0
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """tasks that would be predicted, and the images in the project's order."""
+
+    tasks: tuple[str, ...]
+    images: tuple[ImagePlan, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every image can be done, else 1."""
+        return int(any(image.refusal for image in self.images))
+
+
+def plan(project: Project, model: ModelFacts, options: Options) -> Plan:
+    """Looks at each image as a run would, up to the network.
+
+    model: has tasks, mpp, margin and device.  Raises UsageError when the options cannot be used.
+    """
+    tasks = options.chosen_tasks(tuple(model.tasks))
+    check_regions(options.regions)
+    images = choose_images(project, options.images)
+    return Plan(tasks, tuple(_plan_image(project, image, model, options) for image in images))
+
+
+def _plan_image(project: Project, image: Image, model: ModelFacts, options: Options) -> ImagePlan:
+    from cerberus_annotate.slide import grid_size, tile_grid
+    from cerberus_annotate.slide.tissue import tissue_polygons
+
+    planned = ImagePlan(image.id, image.name)
+    try:
+        check_type(image.name, image.image_type, options.any_stain)
+        with open_image(project, image, options) as slide:
+            mpp, source = pixel_size(image, slide, options.mpp)
+            size = (slide.width, slide.height)
+            by_class = options.regions == "auto" or options.regions.startswith("class:")
+            objects = image.read_objects() if by_class else []
+            regions = find_regions(options.regions, image.name, size, objects, lambda: tissue_polygons(slide, mpp))
+            scale = (model.mpp / mpp[0], model.mpp / mpp[1])
+            area = regions.area
+            pixels = size[0] * size[1] if area is None else area.area
+            if area is not None:
+                area = shapely.transform(area, lambda points: points / scale)
+            tiles = tile_grid(*grid_size(slide, scale), TILE_SIDE, model.margin, area)
+    except (CerberusError, OSError) as error:
+        return ImagePlan(planned.id, planned.name, refusal=str(error))
+    area_mm2 = pixels * mpp[0] * mpp[1] / 1e6
+    rate = CPU_SECONDS_PER_MM2 if model.device == "cpu" else GPU_SECONDS_PER_MM2
+    return ImagePlan(
+        planned.id,
+        planned.name,
+        slide=str(slide.path),
+        width=size[0],
+        height=size[1],
+        mpp=mpp,
+        mpp_from=source,
+        regions=regions.said,
+        area_mm2=round(area_mm2, 3),
+        tiles=len(tiles),
+        seconds=round(area_mm2 * rate, 1),
+        megabytes=round(area_mm2 * NUCLEI_PER_MM2 * BYTES_PER_OBJECT / 1e6, 1),
+    )
