@@ -45,13 +45,9 @@ class Checker(Window):
             self.plans.append(None)
             self.counts.append(0)
         else:
-            self.remember_string(value)
-
-    def remember_string(self, string: JavaString | None) -> None:
-        """Gives a handle to a string; its text is kept when it may be the type of a field."""
-        if string is not None and string.text[:1] in ("L", "[") and len(string.text) < 1000:
-            self.type_strings[len(self.kinds)] = string
-        self.kinds.append(STRING)
+            if value.text.startswith("[") or (value.text.startswith("L") and value.text.endswith(";")):
+                self.type_strings[len(self.kinds)] = value  # may be the type of a field
+            self.kinds.append(STRING)
 
     def recall(self, index: int) -> JavaString | ClassDesc | None:
         kind = self.kind_of(index)

@@ -14,8 +14,8 @@ from .values import (
     Field,
 )
 
-# More than any real class has. Without a bound six bytes could ask for any number of ClassData.
-MAX_CLASSES = 50
+# More than any real class has. Without a bound the six bytes of an object could ask for any number of ClassData.
+MAX_CLASSES = 20
 
 
 @dataclass(frozen=True, slots=True)
