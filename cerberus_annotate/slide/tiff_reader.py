@@ -1,5 +1,6 @@
 """OME-TIFF and other RGB TIFF files, pyramids included, read tile by tile (or strip by strip) with tifffile."""
 
+import struct
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -34,6 +35,7 @@ class TiffSlide(Slide):
         self._cache: OrderedDict[tuple[int, int], np.ndarray | None] = OrderedDict()
         self._cache_bytes = 0
         self._cache_lock = threading.Lock()
+        self._file_lock = threading.Lock()  # tifffile's own lock is a dummy unless a file is opened with it
         sizes = [(page.imagewidth, page.imagelength) for page in pages]
         if tiff.is_ome:
             mpp, magnification = _ome_pixel_size(tiff.ome_metadata, series)
@@ -91,18 +93,19 @@ class TiffSlide(Slide):
     def _decode(self, level: int, index: int) -> np.ndarray | None:
         page, file = self._pages[level], self._tiff.filehandle
         tables: dict[str, Any] = {}
-        if page.compression in JPEG_COMPRESSIONS:
-            tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
         try:
-            length = page.databytecounts[index]
-            if length == 0:
-                return None
-            with file.lock:
+            with self._file_lock:  # tags, too, may be read from the file only now
+                length = page.databytecounts[index]
+                if length == 0:
+                    return None
+                if page.compression in JPEG_COMPRESSIONS:
+                    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+                decode = page.decode
                 file.seek(page.dataoffsets[index])
                 data = file.read(length)
             if len(data) != length:
                 raise EOFError(f"{length} bytes expected, {len(data)} there")
-            segment, _, shape = page.decode(data, index, **tables)
+            segment, _, shape = decode(data, index, **tables)
         except Exception as error:  # codecs raise their own kinds; to the user each is a damaged file
             raise SlideError(
                 f"{self.path}: tile {index} of level {level} cannot be decoded ({error}). The file is damaged "
@@ -166,6 +169,7 @@ def open_with_tifffile(path: Path, *, series: int = 0) -> TiffSlide | None:
 def _series_pages(path: Path, tiff: Any, series: int) -> tuple[Any, list[Any]]:
     """A series and the first page of each of its levels."""
     try:
+        _check_page_list(tiff)
         count = len(tiff.series)
         if 0 <= series < count and (series == 0 or tiff.is_ome):
             chosen = tiff.series[series]
@@ -173,6 +177,17 @@ def _series_pages(path: Path, tiff: Any, series: int) -> tuple[Any, list[Any]]:
     except Exception as error:  # as above: damaged tags surface as whatever they break
         raise _unreadable(path, error) from error
     raise SlideError(f"{path}: has no series {series}; it holds {count if tiff.is_ome else 1}, counted from 0.")
+
+
+def _check_page_list(tiff: Any) -> None:
+    """Raise EOFError where the chain of pages leads out of the file (tifffile then drops levels and goes on)."""
+    form, file = tiff.tiff, tiff.filehandle
+    file.seek(tiff.pages[len(tiff.pages) - 1].offset)
+    (tags,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+    file.seek(tags * form.tagsize, 1)
+    (following,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+    if following >= file.size:
+        raise EOFError("its list of pages breaks off")
 
 
 def _unreadable(path: Path, error: Exception) -> SlideError:

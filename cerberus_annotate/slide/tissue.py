@@ -74,7 +74,7 @@ def tissue_mask(rgb: Rgb, um: float) -> NDArray[np.bool_]:
     from skimage.filters import threshold_otsu
     from skimage.segmentation import clear_border
 
-    blur = max(0.0, SMOOTH_UM / um)
+    blur = SMOOTH_UM / um
     smooth: NDArray[np.floating] = rgb.astype(np.float32) / 255
     if blur > 0.3:
         smooth = np.asarray(cv2.GaussianBlur(smooth, (0, 0), blur, borderType=cv2.BORDER_REPLICATE))
@@ -95,9 +95,13 @@ def tissue_mask(rgb: Rgb, um: float) -> NDArray[np.bool_]:
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, _disc(radius))
     inner = slice(int(radius) + 1, -int(radius) - 1)
     tissue = closed[inner, inner].astype(bool)
-    tissue = _without_small(tissue, MIN_TISSUE_UM2 / um**2)
-    tissue = ~_without_small(~tissue, MAX_NOTCH_UM2 / um**2)
-    holes = ~_without_small(~tissue, MAX_HOLE_UM2 / um**2) & ~tissue
+    # of an image so small that these sizes are most of it, never more than a tenth
+    smallest, notch, hole = (
+        min(size / um**2, 0.1 * tissue.size) for size in (MIN_TISSUE_UM2, MAX_NOTCH_UM2, MAX_HOLE_UM2)
+    )
+    tissue = _without_small(tissue, smallest)
+    tissue = ~_without_small(~tissue, notch)
+    holes = ~_without_small(~tissue, hole) & ~tissue
     return tissue | clear_border(holes)
 
 
@@ -162,6 +166,4 @@ def _polygons(mask: NDArray[np.bool_], grid: _Mask, slide: Slide) -> MultiPolygo
     area = shapely.build_area(shapely.geometrycollections(rings))
     area = area.simplify(0.3 * min(grid.scale))
     area = shapely.make_valid(area).intersection(shapely.box(0, 0, slide.width, slide.height))
-    smallest = MIN_TISSUE_UM2 / grid.um**2 * grid.scale[0] * grid.scale[1] / 2
-    parts = [p for p in shapely.get_parts(area) if p.geom_type == "Polygon" and p.area >= smallest]
-    return MultiPolygon(parts)
+    return MultiPolygon([part for part in shapely.get_parts(area) if part.geom_type == "Polygon"])
