@@ -121,9 +121,10 @@ def slide_location(
     be mapped exactly.
     """
     name = image_name or _text((server.metadata or {}).get("name")) or server.uri or "without name"
-    builder = server.json
+    builder: Mapping[str, Any] = server.json
     while builder.get("builderType") == "pyramidize":
-        builder = builder.get("builder") if isinstance(builder.get("builder"), Mapping) else {}
+        inner = builder.get("builder")
+        builder = inner if isinstance(inner, Mapping) else {}
     builder_type = _text(builder.get("builderType"))
     if builder_type != "uri":
         does = _WRAPPERS.get(builder_type, "is not known to this program")

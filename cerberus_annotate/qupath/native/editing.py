@@ -1,5 +1,6 @@
 """Changes to the objects of one image, made on the parsed tree: what is not touched stays as it was read."""
 
+import contextlib
 import functools
 import math
 import uuid as uuid_module
@@ -46,17 +47,17 @@ class TreeEdit:
         self._all_pinned = False
         self._classes = Classes(listed_classes)
         self._nodes = Nodes(self._classes)
-        self._steps: dict[uuid_module.UUID, Step] = {}
+        # By the number of the UUID: a UUID's own hash is slow Python.
+        self._steps: dict[int, Step] = {}
         self._stale: dict[int, Step] = {}
         with no_collection():
             for step in name_steps(walk(root_of(stream)), image_id):
-                assert step.uuid is not None
                 self._nodes.adopt(step)
                 if step.parent is None:
                     self._root = step
                 else:
-                    step.parent.children[step.uuid] = step
-                    self._steps[step.uuid] = step
+                    step.parent.children[step.uuid.int] = step
+                    self._steps[step.uuid.int] = step
 
     def add(self, objects: PathObject | Iterable[PathObject]) -> None:
         """Add objects under the parents that they name (in the file or among them), else at the root.
@@ -66,22 +67,20 @@ class TreeEdit:
         batch = [objects] if isinstance(objects, PathObject) else list(objects)
         if not batch:
             return
-        with no_collection():
-            own = {item.uuid for item in batch}
+        # Each time that the collector comes back it looks at everything; for a few objects that is dearer.
+        with no_collection() if len(batch) > 1000 else contextlib.nullcontext():
+            own = {item.uuid.int for item in batch}
             for item in batch:
                 self._check_new(item, own)
             if len(own) != len(batch):
                 twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
                 raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
-            steps = self._new_steps(batch)
-            parents = [self._parent_of(item, steps) for item in batch]
             _refuse_loops(batch)
-            for step, parent in zip(steps.values(), parents, strict=True):
-                assert step.uuid is not None
-                step.parent = parent
-                parent.children[step.uuid] = step
-                self._stale[id(parent)] = parent
-            self._steps.update(steps)
+            for step in self._new_steps(batch):
+                self._steps[step.uuid.int] = step
+            for item in batch:
+                parent = self._root if item.parent is None else self._steps[item.parent.int]
+                self._attach(self._steps[item.uuid.int], parent)
         self.changed = True
 
     def replace(self, item: PathObject) -> None:
@@ -121,7 +120,7 @@ class TreeEdit:
         self._detach(step)
         for child in list(step.children.values()):
             self._attach(child, parent)
-        del self._steps[uuid]
+        del self._steps[uuid.int]
         self._stale.pop(id(step), None)
 
     def finish(self) -> None:
@@ -142,22 +141,20 @@ class TreeEdit:
         return dict(counts)
 
     def _find(self, uuid: uuid_module.UUID) -> Step:
-        step = self._steps.get(uuid)
+        step = self._steps.get(uuid.int)
         if step is None:
             raise InvalidObjectError(f"There is no object with the UUID {uuid} in the image.")
         return step
 
     def _detach(self, step: Step) -> None:
         assert step.parent is not None
-        assert step.uuid is not None
-        del step.parent.children[step.uuid]
+        del step.parent.children[step.uuid.int]
         self._stale[id(step.parent)] = step.parent
         self.changed = True
 
     def _attach(self, step: Step, parent: Step) -> None:
-        assert step.uuid is not None
         step.parent = parent
-        parent.children[step.uuid] = step
+        parent.children[step.uuid.int] = step
         self._stale[id(parent)] = parent
 
     def _pin(self, step: Step) -> None:
@@ -175,34 +172,29 @@ class TreeEdit:
                 self._pin(step)
             self._all_pinned = True
 
-    def _check_new(self, item: PathObject, own: set[uuid_module.UUID]) -> None:
+    def _check_new(self, item: PathObject, own: set[int]) -> None:
         if item.kind not in _CLASS_NAMES:
             raise InvalidObjectError(f"{_describe(item)} is a {item.kind}, which cannot be added; only QuPath can.")
-        if item.uuid in self._steps or item.uuid == self._root.uuid:
+        if item.uuid.int in self._steps or item.uuid.int == self._root.uuid.int:
             raise InvalidObjectError(f"{_describe(item)} is in the image already (its UUID is taken).")
         if item.roi is None:
             raise InvalidObjectError(f"{_describe(item)} has no shape.")
         if item.nucleus is not None and item.kind != "cell":
             raise InvalidObjectError(f"{_describe(item)} has a nucleus but is a {item.kind}; only cells have one.")
-        if item.parent is not None and item.parent not in own and item.parent not in self._steps:
+        if item.parent is not None and item.parent.int not in own and item.parent.int not in self._steps:
             raise InvalidObjectError(f"{_describe(item)} names a parent that is not in the image: {item.parent}.")
         _check_texts(item)
         _checked_class(item)
 
-    def _parent_of(self, item: PathObject, new: Mapping[uuid_module.UUID, Step]) -> Step:
-        if item.parent is None:
-            return self._root
-        return new.get(item.parent) or self._steps[item.parent]
-
-    def _new_steps(self, batch: list[PathObject]) -> dict[uuid_module.UUID, Step]:
+    def _new_steps(self, batch: list[PathObject]) -> list[Step]:
         rois = self._write_rois(batch, [item.roi for item in batch], [item.roi_kind for item in batch])
         cells = [item for item in batch if item.nucleus is not None]
         nuclei = self._write_rois(cells, [item.nucleus for item in cells], [""] * len(cells))
-        nucleus_of = {item.uuid: nucleus for item, nucleus in zip(cells, nuclei, strict=True)}
-        return {
-            item.uuid: self._new_step(item, roi, nucleus_of.get(item.uuid))
+        nucleus_of = iter(nuclei)
+        return [
+            self._new_step(item, roi, None if item.nucleus is None else next(nucleus_of))
             for item, roi in zip(batch, rois, strict=True)
-        }
+        ]
 
     def _write_rois(self, items: list[PathObject], shapes: list[Any], kinds: list[str]) -> list[Any]:
         planes = [item.plane for item in items]
@@ -242,7 +234,7 @@ class TreeEdit:
         if not _equal_numbers(item.measurements, now.measurements):
             yield "measurements", nodes.measurements(item.measurements)
         if not _equal_number(item.class_probability, now.class_probability):
-            tail = self._steps[item.uuid].parts.tail
+            tail = self._steps[item.uuid.int].parts.tail
             yield "tail", probability_bytes(item.class_probability) + tail[8:]
 
     def _roi_updates(self, parts: Parts, now: PathObject, item: PathObject) -> Iterator[tuple[str, Any]]:
@@ -325,16 +317,16 @@ def _equal_shapes(one: Any, other: Any) -> bool:
 
 def _refuse_loops(batch: list[PathObject]) -> None:
     """Refuse objects that are their own ancestors."""
-    parents = {item.uuid: item.parent for item in batch}
-    sound: set[uuid_module.UUID] = set()
-    for item in batch:
-        trail: set[uuid_module.UUID] = set()
-        uuid: uuid_module.UUID | None = item.uuid
-        while uuid is not None and uuid in parents and uuid not in sound:
-            if uuid in trail:
+    own = {item.uuid.int: item for item in batch if item.parent is not None}
+    sound: set[int] = set()
+    for item in own.values():
+        trail: set[int] = set()
+        step: PathObject | None = item
+        while step is not None and step.uuid.int not in sound:
+            if step.uuid.int in trail:
                 raise InvalidObjectError(f"{_describe(item)} is its own parent, directly or by others.")
-            trail.add(uuid)
-            uuid = parents[uuid]
+            trail.add(step.uuid.int)
+            step = None if step.parent is None else own.get(step.parent.int)
         sound |= trail
 
 

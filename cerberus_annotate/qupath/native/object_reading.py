@@ -1,11 +1,11 @@
 """The hierarchy of a data file as a flat list of PathObjects."""
 
 import hashlib
+import struct
 import uuid as uuid_module
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.qupath.colours import Colour, from_argb
@@ -26,6 +26,7 @@ from cerberus_annotate.qupath.native.roi_reading import Plane, read_rois
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 
 _NAMESPACE = uuid_module.UUID("8f1d4f0c-6d0b-5c4e-9a51-0a5f5c3b7c11")
+_UNNAMED = uuid_module.UUID(int=0)
 _NAN = float("nan")
 
 
@@ -40,9 +41,10 @@ class Step:
         self.parent = parent
         #: Position among the children of its parent.
         self.place = place
-        self.uuid: uuid_module.UUID | None = None
-        #: Filled and kept up by an editor only.
-        self.children: dict[uuid_module.UUID, Step] = {}
+        #: Of the file or made up, see `name_steps`.
+        self.uuid = _UNNAMED
+        #: By the number of the UUID; filled and kept up by an editor only.
+        self.children: dict[int, Step] = {}
 
     @property
     def path(self) -> str:
@@ -72,17 +74,17 @@ def walk(root: JavaObject) -> Iterator[Step]:
 
 def name_steps(steps: Iterable[Step], image_id: str) -> Iterator[Step]:
     """Give each step its UUID: that of the file, or a stable one where it has none or one that is taken."""
-    taken: set[uuid_module.UUID] = set()
+    taken: set[int] = set()
     for step in steps:
         identity = identity_of(step.parts)
-        if identity is None or identity in taken:
+        if identity is None or identity.int in taken:
             identity = _stable_uuid(step, image_id, taken)
-        taken.add(identity)
+        taken.add(identity.int)
         step.uuid = identity
         yield step
 
 
-def _stable_uuid(step: Step, image_id: str, taken: set[uuid_module.UUID]) -> uuid_module.UUID:
+def _stable_uuid(step: Step, image_id: str, taken: set[int]) -> uuid_module.UUID:
     """The same for the same object in the same place: image, path in the hierarchy, class and ROI."""
     digest = hashlib.sha256(f"{image_id}\n{step.path}\n{step.node.desc.name}".encode())
     if step.parts.roi is not None:
@@ -94,7 +96,7 @@ def _stable_uuid(step: Step, image_id: str, taken: set[uuid_module.UUID]) -> uui
                 digest.update(repr(value).encode())
     while True:
         identity = uuid_module.uuid5(_NAMESPACE, digest.hexdigest())
-        if identity not in taken:
+        if identity.int not in taken:
             return identity
         digest.update(b"again")
 
@@ -166,7 +168,10 @@ class Measurements:
             key = id(shared)
             if key not in self._names:
                 self._names[key] = [item.text for item in elements_of(shared)]
-            return dict(zip(self._names[key], np.asarray(node.data[1].values[0].values).tolist(), strict=False))
+            raw = node.data[1].values[0].encoded()
+            code, size = ("d", 8) if kind == names.DOUBLE_LIST else ("f", 4)
+            # There may be more values than names in old files.
+            return dict(zip(self._names[key], struct.unpack(f">{len(raw) // size}{code}", raw), strict=False))
         if kind == names.MEASUREMENTS + "DefaultMeasurementList":
             assert node is not None
             pairs = [field_values(item) for item in elements_of(node.data[0].values[0])]
@@ -205,8 +210,11 @@ def _path_object(
     if kind is None:
         raise MalformedError("a root object stands inside the hierarchy")
     roi = None if parts.roi is None else roi_of[id(parts.roi)]
-    assert step.uuid is not None
     assert step.parent is not None
+    metadata, _ = metadata_of(parts.metadata)
+    if kind == "tma_core" and "Unique ID" in metadata:
+        # QuPath's former name of the key; it shows both.
+        metadata.setdefault("Case ID", metadata["Unique ID"])
     return PathObject(
         None if roi is None else geometries[roi],
         kind,
@@ -219,7 +227,7 @@ def _path_object(
         parts.locked is not None and bool(parts.locked.data[-1].values[0]),
         _colour(parts.colour),
         measurements.of_node(parts.measurements),
-        metadata_of(parts.metadata)[0],
+        metadata,
         None if step.parent.parent is None else step.parent.uuid,
         step.uuid,
     )
@@ -231,7 +239,7 @@ _NO_PROBABILITY = b"\x7f\xf8\0\0\0\0\0\0"
 def _probability(tail: bytes) -> float:
     if tail[:8] == _NO_PROBABILITY:
         return _NAN
-    return float(np.frombuffer(tail, dtype=">f8", count=1)[0])
+    return float(struct.unpack_from(">d", tail)[0])
 
 
 def _colour(node: Any) -> Colour | None:

@@ -1,5 +1,6 @@
 """Regions of interest of the stream as shapely geometries, many at once."""
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,17 +27,18 @@ def read_rois(nodes: Sequence[JavaObject]) -> tuple[Geometries, list[str], list[
     geometries: list[Any] = [None] * len(nodes)
     kinds = [""] * len(nodes)
     planes: list[Plane] = [(-1, 0, 0)] * len(nodes)
-    groups: dict[str, list[int]] = {}
+    groups: dict[ClassDesc, list[int]] = {}
     for position, node in enumerate(nodes):
         if type(node) is not JavaObject:
             raise MalformedError("a region of interest is no object")
-        groups.setdefault(node.desc.name, []).append(position)
+        groups.setdefault(node.desc, []).append(position)
     shared_planes: dict[Plane, Plane] = {}
-    for class_name, positions in groups.items():
-        if class_name not in _READERS:
-            raise MalformedError(f"{class_name} is no known region of interest")
-        kind, read, wanted = _READERS[class_name]
-        rows = [_fields(nodes[position], ("c", "z", "t", *wanted)) for position in positions]
+    for descriptor, positions in groups.items():
+        if descriptor.name not in _READERS:
+            raise MalformedError(f"{descriptor.name} is no known region of interest")
+        kind, read, wanted = _READERS[descriptor.name]
+        fields = _getter(descriptor, ("c", "z", "t", *wanted))
+        rows = [fields(nodes[position].data[-1].values) for position in positions]
         for position, row, geometry in zip(positions, rows, read([row[3:] for row in rows]), strict=True):
             geometries[position] = geometry
             kinds[position] = kind
@@ -44,28 +46,12 @@ def read_rois(nodes: Sequence[JavaObject]) -> tuple[Geometries, list[str], list[
     return geometries, kinds, planes
 
 
-_places: dict[tuple[str, ...], dict[str, int]] = {}
-
-
-def _fields(node: JavaObject, wanted: tuple[str, ...]) -> tuple[Any, ...]:
-    """The values of the fields called `wanted`, in that order."""
-    values = node.data[-1].values
-    places = _field_places(node.desc)
-    try:
-        return tuple([values[places[name]] for name in wanted])
-    except KeyError as error:
-        raise MalformedError(f"{node.desc.name} has no field {error}") from None
-
-
-def _field_places(descriptor: ClassDesc) -> dict[str, int]:
-    key = tuple([field.name for field in descriptor.fields])
-    places = _places.get(key)
-    if places is None:
-        places = {name: place for place, name in enumerate(key)}
-        # A hostile file may bring any number of descriptors; real ones have a dozen.
-        if len(_places) < 100:
-            _places[key] = places
-    return places
+def _getter(descriptor: ClassDesc, wanted: tuple[str, ...]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    """What takes the fields called `wanted`, in that order, from an object's values."""
+    places = {field.name: place for place, field in enumerate(descriptor.fields)}
+    if any(name not in places for name in wanted):
+        raise MalformedError(f"{descriptor.name} has other fields than QuPath writes")
+    return operator.itemgetter(*[places[name] for name in wanted])
 
 
 def _corners(rows: list[tuple[Any, ...]]) -> np.ndarray:

@@ -33,6 +33,8 @@ def write_rois(
     kinds: `Rectangle` and `Ellipse` are kept where the geometry is one; else the geometry decides (a polygon without
     holes is a PolygonROI). Raises InvalidObjectError.
     """
+    if not geometries:
+        return []
     array = np.empty(len(geometries), dtype=object)
     array[:] = geometries
     for place, plane in enumerate(planes):
@@ -43,7 +45,7 @@ def write_rois(
     rois: list[Any] = [None] * len(array)
     types = shapely.get_type_id(array)
     simple = (types == _POLYGON) & (shapely.get_num_interior_rings(array) == 0)
-    plain = simple & np.isin(np.array(kinds, dtype=object), ("", "Polygon", "Geometry", "Area"))
+    plain = simple & [kind not in ("Rectangle", "Ellipse") for kind in kinds]
     for place in np.flatnonzero(~plain).tolist():
         rois[place] = _write_one(nodes, array[place], kinds[place], planes[place], where(place))
     _write_polygons(nodes, array, np.flatnonzero(plain), planes, where, rois)
