@@ -15,6 +15,11 @@ BLOCK = 512
 """Side in level px of the fixed blocks in which levels with a fractional downsample are read."""
 
 
+LARGEST_TILE = 1 << 28
+"""Pixels of a tile beyond which a file is called damaged: OpenSlide ends the whole process when it cannot allocate
+a tile."""
+
+
 class OpenSlideSlide(Slide):
     """A slide behind an `openslide.OpenSlide` handle (or anything that behaves as one)."""
 
@@ -99,6 +104,14 @@ def open_with_openslide(path: Path, *, crop_bounds: bool = True) -> OpenSlideSli
             "incomplete, or files that belong to it are missing; copy the slide again with all its files."
         ) from error
     try:
+        for level in range(handle.level_count):
+            name = f"openslide.level[{level}].tile-"
+            tile = [_number(handle.properties, name + side) or 1 for side in ("width", "height")]
+            if tile[0] * tile[1] > LARGEST_TILE:
+                raise SlideError(
+                    f"{path}: level {level} claims tiles of {tile[0]:.0f} × {tile[1]:.0f} px. The file is damaged; "
+                    "copy it again from the scanner or archive."
+                )
         return OpenSlideSlide(path, handle, crop_bounds=crop_bounds)
     except BaseException:
         handle.close()

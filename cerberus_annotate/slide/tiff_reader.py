@@ -173,7 +173,10 @@ def _series_pages(path: Path, tiff: Any, series: int) -> tuple[Any, list[Any]]:
         count = len(tiff.series)
         if 0 <= series < count and (series == 0 or tiff.is_ome):
             chosen = tiff.series[series]
-            return chosen, [level.pages[0].aspage() for level in chosen.levels]
+            pages = [level.pages[0].aspage() for level in chosen.levels]
+            for page in pages:
+                _check_layout(page)
+            return chosen, pages
     except Exception as error:  # as above: damaged tags surface as whatever they break
         raise _unreadable(path, error) from error
     raise SlideError(f"{path}: has no series {series}; it holds {count if tiff.is_ome else 1}, counted from 0.")
@@ -188,6 +191,14 @@ def _check_page_list(tiff: Any) -> None:
     (following,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
     if following >= file.size:
         raise EOFError("its list of pages breaks off")
+
+
+def _check_layout(page: Any) -> None:
+    """Raise ValueError where a page's sizes are not whole numbers above zero."""
+    strip_or_tile = (page.tilewidth, page.tilelength) if page.is_tiled else (page.rowsperstrip,)
+    for size in (page.imagewidth, page.imagelength, *strip_or_tile):
+        if not isinstance(size, int) or size < 1:
+            raise ValueError(f"a side of {size} px")
 
 
 def _unreadable(path: Path, error: Exception) -> SlideError:
@@ -234,15 +245,13 @@ def _has_alpha(page: Any) -> bool:
 
 def _resolution_mpp(page: Any) -> tuple[float, float] | None:
     """µm/px from the resolution tags; print resolutions (72 dpi and the like) do not count."""
-    unit = {2: 25400.0, 3: 10000.0}.get(int(page.tags.valueof("ResolutionUnit", 1)))
-    if unit is None:
+    try:
+        unit = {2: 25400.0, 3: 10000.0}[int(page.tags.valueof("ResolutionUnit"))]
+        sides = [page.tags.valueof(tag) for tag in ("XResolution", "YResolution")]
+        x, y = (unit * denominator / numerator for numerator, denominator in sides)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):  # no tag, no unit, or nonsense in it
         return None
-
-    def per_pixel(tag: str) -> float | None:
-        numerator, denominator = page.tags.valueof(tag, (0, 1))
-        return unit * denominator / numerator if numerator else None
-
-    return plausible_mpp(per_pixel("XResolution"), per_pixel("YResolution"))
+    return plausible_mpp(x, y)
 
 
 def _ome_pixel_size(xml: str | None, index: int) -> tuple[tuple[float, float] | None, float | None]:

@@ -1,5 +1,7 @@
 """A slide with scanned bounds is shown cropped to them, at every level, unless that is turned off."""
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +10,8 @@ from PIL import Image
 
 from cerberus_annotate.slide import Region, open_slide, read_scaled
 from cerberus_annotate.slide.openslide_reader import OpenSlideSlide
-from tests.slide.conftest import MakeScn
+
+MakeScn = Callable[[np.ndarray, tuple[int, int], tuple[int, int]], Path]
 
 
 def smooth_picture(height: int, width: int) -> np.ndarray:
@@ -72,7 +75,7 @@ def fake_handle(properties: dict[str, str], pixels: np.ndarray, rgba: tuple[int,
     )
 
 
-def test_bounds_without_a_size_reach_to_the_end(tmp_path: pytest.TempPathFactory) -> None:
+def test_bounds_without_a_size_reach_to_the_end(tmp_path: Path) -> None:
     pixels = smooth_picture(80, 160)
     bounds = {"openslide.bounds-width": "100", "openslide.bounds-height": "40", "openslide.bounds-x": "8"}
     slide = OpenSlideSlide(tmp_path / "x", fake_handle(bounds, pixels))
@@ -80,7 +83,7 @@ def test_bounds_without_a_size_reach_to_the_end(tmp_path: pytest.TempPathFactory
     assert np.array_equal(slide.read(Region(0, 0, 100, 40)), pixels[:40, 8:108])
 
 
-def test_transparent_pixels_lie_over_the_background_colour(tmp_path: pytest.TempPathFactory) -> None:
+def test_transparent_pixels_lie_over_the_background_colour(tmp_path: Path) -> None:
     blank = np.zeros((64, 64, 3), np.uint8)
     for properties, rgba, expected in [
         ({}, (0, 0, 0, 0), (255, 255, 255)),
@@ -92,6 +95,6 @@ def test_transparent_pixels_lie_over_the_background_colour(tmp_path: pytest.Temp
 
 
 @pytest.mark.parametrize("text", ["", "nan", "0", "352.8", "unknown"])
-def test_a_pixel_size_that_cannot_be_is_none(tmp_path: pytest.TempPathFactory, text: str) -> None:
+def test_a_pixel_size_that_cannot_be_is_none(tmp_path: Path, text: str) -> None:
     properties = {"openslide.mpp-x": text, "openslide.mpp-y": text}
     assert OpenSlideSlide(tmp_path / "x", fake_handle(properties, np.zeros((64, 64, 3), np.uint8))).mpp is None

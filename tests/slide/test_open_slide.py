@@ -291,6 +291,34 @@ def test_a_truncated_real_slide_fails_with_a_sentence(shared: Path, tmp_path: Pa
         slide.read(Region(0, 0, slide.width, slide.height))
 
 
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("TileWidth", 1_728_053_504), ("TileWidth", 0), ("ImageWidth", 0), ("ImageLength", 0), ("SamplesPerPixel", 9)],
+)
+@pytest.mark.parametrize("name", ["slide.tif", "image.ome.tif"])
+def test_hostile_sizes_are_refused(tmp_path: Path, name: str, tag: str, value: int) -> None:
+    """OpenSlide would end the process over the first."""
+    path = tmp_path / name
+    if name == "slide.tif":
+        write_pyramid(path, picture(), 0.5)
+    else:
+        tifffile.imwrite(path, picture(), photometric="rgb", tile=(256, 256))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags[tag].overwrite(value, dtype="I")
+    with pytest.raises(SlideError, match=name), open_slide(path) as slide:
+        slide.read(Region(0, 0, 400, 300))
+
+
+@pytest.mark.parametrize("tag", ["XResolution", "ResolutionUnit"])
+def test_nonsense_in_resolution_tags_is_no_pixel_size(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "strips.tif"
+    tifffile.imwrite(path, picture(), photometric="rgb", resolution=(2e4, 2e4), resolutionunit="CENTIMETER")
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags[tag].overwrite((0, 0) if tag == "XResolution" else 77)
+    with open_slide(path) as slide:
+        assert slide.mpp is None
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "slide.tif"
     write_pyramid(path, picture(), 0.5)
