@@ -22,7 +22,8 @@ class Undone:
     """What happened to one image.
 
     removed: objects taken out. kept: objects of the run that stay because the pathologist edited them.
-    reason: why the image was left as it is, "" when all went well. changed: whether its data file is another now.
+    reason: why the image was left as it is, "" otherwise. failed: whether something has to be done about that.
+    changed: whether its data file is another now.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Undone:
     removed: int = 0
     kept: int = 0
     reason: str = ""
+    failed: bool = False
 
 
 def remove_run(project: Project, run_id: str) -> list[Undone]:
@@ -50,10 +52,10 @@ def remove_run(project: Project, run_id: str) -> list[Undone]:
             try:
                 undone = _remove_from_image(project, image, run_id)
             except (CerberusError, OSError) as error:
-                undone = Undone(image.id, image.name, reason=str(error))
+                undone = Undone(image.id, image.name, reason=str(error), failed=True)
             if undone is not None:
                 done.append(undone)
-        if not any(undone.reason for undone in done):
+        if not any(undone.failed for undone in done):
             write_run(folder, replace(run, state="removed"))
     return done
 
@@ -109,7 +111,7 @@ def restore(project: Project, patterns: Sequence[str] = (), force: bool = False)
             try:
                 done.append(_restore_image(project, image, backup, force))
             except (CerberusError, OSError) as error:
-                done.append(Undone(image.id, image.name, reason=str(error)))
+                done.append(Undone(image.id, image.name, reason=str(error), failed=True))
     return done
 
 
@@ -125,6 +127,7 @@ def _restore_image(project: Project, image: Image, backup: Backup, force: bool) 
             image.name,
             reason=f"was changed after run {backup.run}; --force puts the older data back and keeps the present file "
             "as replaced.qpdata beside the backup",
+            failed=True,
         )
     put_back(folder, image, backup)
     return Undone(image_id, image.name, True)

@@ -1,0 +1,86 @@
+"""What is wrong with a project, and the mend for each."""
+
+import os
+from dataclasses import dataclass
+
+from cerberus_annotate.annotate.commit import work_folder
+from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
+from cerberus_annotate.annotate.options import Options
+from cerberus_annotate.errors import CerberusError, ImageRefusedError, ProjectError
+from cerberus_annotate.feedback.ledger import LedgerError, ledger_path, read_ledger
+from cerberus_annotate.feedback.runs import read_runs
+from cerberus_annotate.qupath import Image, Project
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.  image: its name, "" for the project itself.  problem: a sentence with the mend.
+    serious: whether a run fails on it.
+    """
+
+    image: str
+    problem: str
+    serious: bool = True
+
+
+def examine(project: Project, options: Options | None = None) -> list[Finding]:
+    """Looks at the project as a run would, opens every slide and reads every data file; changes nothing."""
+    findings = _examine_project(project)
+    for image in project.images:
+        findings += _examine_image(project, image, options or Options())
+    return findings
+
+
+def _examine_project(project: Project) -> list[Finding]:
+    findings = []
+    if not os.access(project.folder, os.W_OK):
+        findings.append(Finding("", f"The folder {project.folder} cannot be written to. Allow writing for your user."))
+    else:
+        try:
+            with project.lock():
+                pass
+        except ProjectError as error:
+            findings.append(Finding("", str(error)))
+    if not project.images:
+        findings.append(Finding("", "The project has no images. Add slides with `cerberus-annotate create`."))
+    findings += [
+        Finding("", f"Run {run.id} was cut off. The same command again goes on with it.", serious=False)
+        for run in read_runs(work_folder(project))
+        if run.state == "running"
+    ]
+    return findings
+
+
+def _examine_image(project: Project, image: Image, options: Options) -> list[Finding]:
+    problems = []
+    try:
+        image.read_objects()
+        check_type(image.name, image.image_type, options.any_stain)
+    except (CerberusError, OSError) as error:
+        problems.append(str(error))
+    try:
+        with open_image(project, image, options) as slide:
+            pixel_size(image, slide, options.mpp)
+    except (CerberusError, OSError) as error:
+        # a slide that is missing may still have its pixel size in the project
+        problems.append(str(error))
+        if image.pixel_size is None and not isinstance(error, ImageRefusedError):
+            problems.append(f"The project does not say how large a pixel of image '{image.name}' is; see --mpp.")
+    try:
+        read_ledger(ledger_path(work_folder(project), image.id))
+    except LedgerError as error:
+        problems.append(
+            f"{error} Our objects in image '{image.name}' then count as yours; `cerberus-annotate restore` puts an "
+            "older state back."
+        )
+    findings = [Finding(image.name, problem) for problem in problems]
+    if image.data_path.with_name("data.qpdata.bkp").exists():
+        findings.append(
+            Finding(
+                image.name,
+                f"QuPath did not finish saving image '{image.name}' once: data.qpdata.bkp lies beside its data file. "
+                "Open the image in QuPath, check it, and save.",
+                serious=False,
+            )
+        )
+    return findings

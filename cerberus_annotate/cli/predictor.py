@@ -1,0 +1,23 @@
+"""The real network behind `annotate.run`'s `predict`; loads torch."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cerberus_annotate.annotate.one_image import Predict
+
+
+def load_predictor(
+    model_name: str | None, device: str, precision: str, batch_size: int | None, geometry: str
+) -> tuple[Any, "Predict"]:
+    """(model, predict) for a model name or path, the bundled one for None.
+
+    Raises ModelError or UsageError when the model or the device cannot be used.
+    """
+    from cerberus_annotate.network import load_model
+    from cerberus_annotate.network.registry import DEFAULT_MODEL
+    from cerberus_annotate.predict import predict_slide
+
+    model = load_model(model_name or DEFAULT_MODEL, device=device)
+    predict = partial(predict_slide, model=model, batch_size=batch_size, precision=precision, geometry=geometry)
+    return model, predict

@@ -1,0 +1,80 @@
+"""`runs`: what ran over a project, and taking a run out again."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cerberus_annotate.cli.arguments import engine_option, json_option, project_argument
+
+
+@click.group(name="runs", short_help="List the runs of a project, or remove one.")
+def command() -> None:
+    """The runs of a project.
+
+    \b
+    cerberus-annotate runs list project.qpproj
+    cerberus-annotate runs remove project.qpproj 20240131-101500-9f3a
+    """
+
+
+@command.command(name="list")
+@project_argument
+@engine_option
+@json_option
+def list_runs(project: Path, engine: str, as_json: bool) -> None:
+    """Lists the runs of PROJECT, oldest first.
+
+    \b
+    cerberus-annotate runs list project.qpproj
+    """
+    from cerberus_annotate.annotate.commit import work_folder
+    from cerberus_annotate.feedback.runs import read_runs
+    from cerberus_annotate.qupath import open_project
+
+    runs = read_runs(work_folder(open_project(project, engine)))
+    if as_json:
+        click.echo(json.dumps({"runs": [asdict(run) for run in runs]}, ensure_ascii=False))
+        return
+    if not runs:
+        click.echo("No run of ours has been over this project.")
+    for run in runs:
+        objects = sum(sum(record.objects.values()) for record in run.images.values())
+        done = sum(record.status == "done" for record in run.images.values())
+        state = "cut off; the same command goes on" if run.state == "running" else run.state
+        click.echo(
+            f"{run.id}  {run.started}  {run.model}  {', '.join(run.parameters.get('tasks', []))}  "
+            f"regions {run.regions}  "
+            f"{done} of {len(run.images)} images done, {objects:,} objects  ({state})"
+        )
+
+
+@command.command(name="remove")
+@project_argument
+@click.argument("run_id", metavar="RUN")
+@engine_option
+@json_option
+@click.pass_context
+def remove(ctx: click.Context, project: Path, run_id: str, engine: str, as_json: bool) -> None:
+    """Takes the objects of RUN out of PROJECT again; those that you changed stay.
+
+    \b
+    cerberus-annotate runs remove project.qpproj 20240131-101500-9f3a
+    """
+    from cerberus_annotate.annotate.undo import remove_run
+    from cerberus_annotate.qupath import open_project
+
+    done = remove_run(open_project(project, engine), run_id)
+    exit_code = int(any(image.failed for image in done))
+    if as_json:
+        content = {"run": run_id, "images": [asdict(image) for image in done], "exit_code": exit_code}
+        click.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        if not done:
+            click.echo(f"Run {run_id} has nothing in this project any more.")
+        for image in done:
+            kept = f", {image.kept:,} kept because you changed them" if image.kept else ""
+            told = image.reason or f"{image.removed:,} objects removed{kept}"
+            click.echo(f"{image.name}: {told}", err=image.failed)
+    ctx.exit(exit_code)
