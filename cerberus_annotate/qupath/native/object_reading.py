@@ -33,7 +33,7 @@ _NAN = float("nan")
 class Step:
     """One object on the walk through the hierarchy; `parent` is the Step around it (the root's for the top)."""
 
-    __slots__ = ("children", "node", "parent", "parts", "place", "uuid")
+    __slots__ = ("_trail", "children", "node", "parent", "parts", "place", "uuid")
 
     def __init__(self, node: JavaObject, parts: Parts, parent: "Step | None", place: int) -> None:
         self.node = node
@@ -41,19 +41,24 @@ class Step:
         self.parent = parent
         #: Position among the children of its parent.
         self.place = place
+        self._trail = b""
         #: Of the file or made up, see `name_steps`.
         self.uuid = _UNNAMED
         #: By the number of the UUID; filled and kept up by an editor only.
         self.children: dict[int, Step] = {}
 
     @property
-    def path(self) -> str:
-        """Positions from the root down, such as `3/0`."""
-        step, places = self, []
-        while step.parent is not None:
-            places.append(str(step.place))
+    def trail(self) -> bytes:
+        """Digest of the positions from the root down to here."""
+        missing: list[Step] = []
+        step = self
+        while step.parent is not None and not step._trail:
+            missing.append(step)
             step = step.parent
-        return "/".join(reversed(places))
+        above = step._trail
+        for step in reversed(missing):
+            above = step._trail = hashlib.sha256(above + struct.pack(">q", step.place)).digest()
+        return above
 
 
 def walk(root: JavaObject) -> Iterator[Step]:
@@ -86,7 +91,7 @@ def name_steps(steps: Iterable[Step], image_id: str) -> Iterator[Step]:
 
 def _stable_uuid(step: Step, image_id: str, taken: set[int]) -> uuid_module.UUID:
     """The same for the same object in the same place: image, path in the hierarchy, class and ROI."""
-    digest = hashlib.sha256(f"{image_id}\n{step.path}\n{step.node.desc.name}".encode())
+    digest = hashlib.sha256(f"{image_id}\n{step.node.desc.name}\n".encode() + step.trail)
     if step.parts.roi is not None:
         digest.update(step.parts.roi.desc.name.encode())
         for value in field_values(step.parts.roi).values():

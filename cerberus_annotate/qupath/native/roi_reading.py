@@ -39,7 +39,10 @@ def read_rois(nodes: Sequence[JavaObject]) -> tuple[Geometries, list[str], list[
         kind, read, wanted = _READERS[descriptor.name]
         fields = _getter(descriptor, ("c", "z", "t", *wanted))
         rows = [fields(nodes[position].data[-1].values) for position in positions]
-        for position, row, geometry in zip(positions, rows, read([row[3:] for row in rows]), strict=True):
+        # NaN and infinities are allowed in files; numpy would warn of them.
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = read([row[3:] for row in rows])
+        for position, row, geometry in zip(positions, rows, found, strict=True):
             geometries[position] = geometry
             kinds[position] = kind
             planes[position] = shared_planes.setdefault(row[:3], row[:3])
@@ -158,7 +161,7 @@ def _areas(rows: list[tuple[Any, ...]]) -> Geometries:
         area: BaseGeometry = shapely.Polygon()
         rings = list(zip(xs.values, ys.values, strict=True))
         for ring in _polygons(rings) if rings else ():
-            area = area.symmetric_difference(shapely.make_valid(ring, method="structure"))
+            area = area.symmetric_difference(shapely.make_valid(ring))
         areas.append(area)
     return areas
 

@@ -48,7 +48,8 @@ def write_rois(
     plain = simple & [kind not in ("Rectangle", "Ellipse") for kind in kinds]
     for place in np.flatnonzero(~plain).tolist():
         rois[place] = _write_one(nodes, array[place], kinds[place], planes[place], where(place))
-    _write_polygons(nodes, array, np.flatnonzero(plain), planes, where, rois)
+    with np.errstate(invalid="ignore", over="ignore"):
+        _write_polygons(nodes, array, np.flatnonzero(plain), planes, where, rois)
     return rois
 
 
@@ -120,13 +121,13 @@ def mend(geometry: BaseGeometry, where: str) -> BaseGeometry:
         raise InvalidObjectError(f"{where} has an empty shape; QuPath has no place for it.")
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
         raise InvalidObjectError(f"{where} has coordinates that are not numbers.")
-    snapped = shapely.set_precision(shapely.make_valid(geometry, method="structure"), GRID)
+    snapped = shapely.set_precision(shapely.make_valid(geometry), GRID)
     # float32 may be coarser than the grid far out, which can cross lines again: then once more.
     for _ in range(3):
         area = _areas_only(_gridded(snapped))
         if area.is_valid:
             break
-        snapped = shapely.make_valid(area, method="structure")
+        snapped = shapely.make_valid(area)
     if area.is_empty or not area.is_valid:
         raise InvalidObjectError(f"{where} has a shape without area, or one that cannot be mended.")
     if geometry.is_valid or shapely.get_num_geometries(area) <= shapely.get_num_geometries(geometry):
