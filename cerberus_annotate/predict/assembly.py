@@ -115,7 +115,7 @@ class Assembly:
             replace(area, polygon=shapely.intersection(shapely.transform(area.polygon, _cells_to_px), image))
             for area in tissue_areas(classes, score / np.float32(255))
         ]
-        return area_objects(areas, "tissue", self._types("Patch-Class"))
+        return area_objects(areas, "tissue", self._types("Patch-Class"), tolerance=0)
 
 
 def _cells_to_px(xy: NDArray[np.float64]) -> NDArray[np.float64]:
