@@ -52,8 +52,8 @@ def load_ledger(
     if live and len(compared.deleted) == live:
         notes.append(
             f"All {live} objects that runs of ours wrote into image '{name}' are gone; they count as deleted by you "
-            "and do not come back. If QuPath saved over them (the image was open there during the run), take the run out "
-            "with `runs remove` and run again."
+            "and do not come back. If QuPath saved over them (the image was open there during the run), take the run "
+            "out with `runs remove` and run again."
         )
     if compared.unknown:
         notes.append(

@@ -1,0 +1,167 @@
+"""`create`, `demo`, `runs`, `restore`, `models`, `doctor`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cerberus_annotate.network.registry import DEFAULT_MODEL, registered_models
+from cerberus_annotate.qupath import open_project
+
+from .conftest import Result, write_slide
+
+Call = Callable[..., Result]
+
+
+def objects(project: Path) -> int:
+    return len(open_project(project).images[0].read_objects())
+
+
+class TestCreate:
+    def test_makes_folders_and_tells_what_to_do_next(self, call: Call, slide: Path, tmp_path: Path) -> None:
+        path = tmp_path / "deep" / "er" / "project.qpproj"
+        result = call("create", path, slide)
+        assert result.code == 0
+        assert "one.tif: added; 300 x 300 px, 0.5 µm/px" in result.out
+        assert f"Next: cerberus-annotate {path}" in result.out
+        assert "is in the project already" in call("create", path, slide).out
+
+    def test_one_that_cannot_be_opened_does_not_stop_the_others(self, call: Call, slide: Path, tmp_path: Path) -> None:
+        result = call("create", tmp_path / "P", tmp_path / "none.svs", slide, "--json")
+        assert result.code == 1
+        assert [image["name"] for image in result.json["images"]] == ["one.tif"]
+        assert "none.svs" in result.json["failed"][0]["reason"]
+
+    def test_needs_a_slide(self, call: Call, tmp_path: Path) -> None:
+        assert call("create", tmp_path / "P").code == 2
+
+
+class TestDemo:
+    def test_project_objects_and_picture(self, call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
+        result = call("demo", tmp_path / "demo")
+        assert result.code == 0
+        assert "overlay.png" in result.out
+        assert (tmp_path / "demo" / "overlay.png").read_bytes().startswith(b"\x89PNG")
+        assert objects(tmp_path / "demo") > 0
+        assert call("demo", tmp_path / "demo", "--json").json["objects"]
+
+    def test_own_slide(self, call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
+        slide = write_slide(tmp_path / "mine [a].tif", mpp=None)
+        result = call("demo", "--slide", slide, tmp_path / "demo")
+        assert result.code == 2
+        assert "--mpp" in result.err
+        result = call("demo", "--slide", slide, "--mpp", "0.5", tmp_path / "demo", "--json")
+        assert [image["name"] for image in result.json["images"]] == ["mine [a].tif"]
+
+
+class TestWayBack:
+    @pytest.fixture
+    def project(self, call: Call, slide: Path, stub: dict[str, Any], tmp_path: Path) -> Path:
+        call("create", tmp_path / "P", slide)
+        call(tmp_path / "P")
+        return tmp_path / "P"
+
+    def test_list_and_remove(self, call: Call, project: Path) -> None:
+        (run,) = call("runs", "list", project, "--json").json["runs"]
+        assert run["state"] == "finished"
+        assert f"{run['id']}" in call("runs", "list", project).out
+        result = call("runs", "remove", project, run["id"])
+        assert "2 objects removed" in result.out
+        assert objects(project) == 0
+        assert "(removed)" in call("runs", "list", project).out
+        assert "nothing in this project" in call("runs", "remove", project, run["id"]).out
+
+    def test_unknown_run(self, call: Call, project: Path) -> None:
+        result = call("runs", "remove", project, "x")
+        assert result.code == 2
+        assert "no run 'x'" in result.err
+
+    def test_restore(self, call: Call, project: Path) -> None:
+        assert call("restore", project, "--image", "one*").code == 0
+        assert objects(project) == 0
+        again = call("restore", project)
+        assert again.code == 0
+        assert "is already" in again.out
+
+    def test_restore_refuses_to_lose_a_correction(self, call: Call, project: Path) -> None:
+        opened = open_project(project)
+        with opened.edit(opened.images[0]) as edit:
+            edit.remove(opened.images[0].read_objects()[0].uuid)
+        result = call("restore", project)
+        assert result.code == 1
+        assert "--force" in result.err
+        assert objects(project) == 1
+        assert call("restore", project, "--force").code == 0
+
+
+class TestModels:
+    def test_list(self, call: Call) -> None:
+        content = call("models", "list", "--json").json
+        assert {model["name"] for model in content["models"]} == {model.name for model in registered_models()}
+
+    def test_import_and_info(self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from cerberus_annotate.network.cerberus import Cerberus
+        from cerberus_annotate.network.checkpoint import write_checkpoint
+        from cerberus_annotate.network.config import lean_config
+
+        monkeypatch.setenv("CERBERUS_ANNOTATE_HOME", str(tmp_path / "home"))
+        write_checkpoint(tmp_path / "mine.pt", Cerberus(lean_config()))
+        result = call("models", "import", tmp_path / "mine.pt", "--name", "lab")
+        assert result.code == 0
+        assert "lab  (imported)" in call("models", "list").out
+        content = call("models", "info", "lab", "--json").json
+        assert content["tasks"] == ["nuclei", "gland"]
+        assert content["mpp"] == 0.5
+        assert call("models", "import", tmp_path / "mine.pt", "--name", "lab").code == 2
+
+    def test_no_checkpoint(self, call: Call, tmp_path: Path) -> None:
+        (tmp_path / "bad.pt").write_bytes(b"no weights")
+        for source in (tmp_path / "bad.pt", tmp_path / "none", tmp_path):
+            result = call("models", "import", source)
+            assert result.code == 2
+            assert result.err.startswith("Error: ")
+
+
+class TestDoctor:
+    def test_the_installation(self, call: Call) -> None:
+        result = call("doctor", "--json")
+        content = result.json
+        assert content["versions"]["torch"]
+        assert content["device"]
+        has_model = any(model.name == DEFAULT_MODEL for model in registered_models())
+        assert bool(content["model"]) == has_model
+        assert result.code == content["exit_code"] == int(not has_model)
+
+    def test_every_trouble_of_a_project_with_its_mend(
+        self, call: Call, slide: Path, stub: dict[str, Any], tmp_path: Path
+    ) -> None:
+        slides = [slide, *(write_slide(tmp_path / f"{name}.tif") for name in ("missing", "broken", "unset"))]
+        slides.append(write_slide(tmp_path / "no size.tif", mpp=None))
+        call("create", tmp_path / "P", *slides)
+        (tmp_path / "missing.tif").unlink()
+        data = tmp_path / "P" / "data"
+        (data / "3" / "data.qpdata").write_bytes(b"broken")
+        (data / "4" / "data.qpdata").unlink()
+        result = call("doctor", tmp_path / "P", "--json")
+        assert result.code == 1
+        told: dict[str, str] = {}
+        for problem in result.json["problems"]:
+            told[problem["image"]] = told.get(problem["image"], "") + problem["problem"]
+        assert "--slides-dir" in told["missing.tif"]
+        assert "cannot be read" in told["broken.tif"]
+        assert "set its type" in told["unset.tif"]
+        assert "--mpp" in told["no size.tif"]
+        assert "one.tif" not in told
+        assert "Problem: missing.tif" in call("doctor", tmp_path / "P").out
+
+    def test_a_project_in_use(self, call: Call, slide: Path, tmp_path: Path) -> None:
+        call("create", tmp_path / "P", slide)
+        with open_project(tmp_path / "P").lock():
+            result = call("doctor", tmp_path / "P", "--json")
+        assert any("Another run is at work" in problem["problem"] for problem in result.json["problems"])
+
+    def test_no_project(self, call: Call, tmp_path: Path) -> None:
+        result = call("doctor", tmp_path / "none.qpproj")
+        assert result.code == 1
+        assert "Problem: " in result.out
