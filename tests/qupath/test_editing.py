@@ -25,7 +25,9 @@ from shapely.geometry import (
 
 from cerberus_annotate.qupath import InvalidObjectError, PathClass, PathObject, open_project
 from cerberus_annotate.qupath.java import read_stream, write_stream
+from cerberus_annotate.qupath.java.values import ClassDesc, JavaArray, JavaEnum, JavaObject
 from cerberus_annotate.qupath.native.data_file import objects_of
+from cerberus_annotate.qupath.native.descriptors import _CLASSES, Descriptors
 from cerberus_annotate.qupath.native.editing import TreeEdit
 from cerberus_annotate.qupath.native.new_data import new_stream
 
@@ -378,3 +380,32 @@ def test_objects_keep_their_uuid_in_projects_before_0_4(sample_copy: Copy) -> No
     after = image.read_objects()
     assert all_described(after[:-1]) == all_described(before)
     assert (after[-1].uuid, after[-1].metadata) == (item.uuid, {"run": "1"})
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_our_class_descriptors_are_qupaths(name: str) -> None:
+    """New parts are described exactly as in the files of every version."""
+    for path in sorted((SAMPLES / name).rglob("data.qpdata")):
+        found: dict[str, ClassDesc] = {}
+        stack: list[Any] = list(read_stream(path.read_bytes()).contents)
+        seen: set[int] = set()
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, JavaObject | JavaArray | JavaEnum):
+                step: ClassDesc | None = node.desc
+                while step is not None:
+                    found[step.name] = step
+                    step = step.parent
+            if isinstance(node, JavaObject):
+                stack += [item for data in node.data for item in (*data.values, *data.annotation)]
+            elif isinstance(node, JavaArray) and isinstance(node.content, list):
+                stack += node.content
+        known = Descriptors()
+        for descriptor in found.values():
+            known.adopt(descriptor)
+        ours = found.keys() & _CLASSES.keys()
+        assert len(ours) > 10
+        assert known.keys() == ours

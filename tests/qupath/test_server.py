@@ -9,7 +9,8 @@ import pytest
 
 from cerberus_annotate.errors import SlideError
 from cerberus_annotate.qupath import ServerBuilder, open_project, server_for_slide, slide_location
-from cerberus_annotate.qupath.server import BIOFORMATS, IMAGEJ, OPENSLIDE, file_name, file_uri, same_uri, uri_path
+from cerberus_annotate.qupath.server import BIOFORMATS, IMAGEJ, OPENSLIDE
+from cerberus_annotate.qupath.uri import file_name, file_uri, same_uri, uri_path
 
 SAMPLES = Path(__file__).parents[1] / "data" / "qupath-samples"
 

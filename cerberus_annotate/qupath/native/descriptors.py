@@ -94,32 +94,31 @@ _CLASSES: dict[str, tuple[int, int, str, str | None]] = {
 }
 
 
-class Descriptors:
+class Descriptors(dict[str, ClassDesc]):
     """Class descriptors by name, one of each: those that the file has already, else new ones."""
 
     def __init__(self) -> None:
-        self._known: dict[str, ClassDesc] = {}
+        super().__init__()
         self._signatures: dict[str, JavaString] = {}
 
     def adopt(self, descriptor: ClassDesc) -> None:
         """Use a descriptor of the file for new parts too, when it says what we would say."""
         for known in _chain(descriptor):
             row = _CLASSES.get(known.name)
-            if row is None or known.name in self._known or known.annotation:
+            if row is None or known.name in self or known.annotation:
                 continue
             suid, flags, fields, parent = row
             said = ", ".join(f"{_type(field)} {field.name}" for field in known.fields)
             said_parent = None if known.parent is None else known.parent.name
             if (known.suid, known.flags, said, said_parent) == (suid, flags, fields, parent):
-                self._known[known.name] = known
+                self[known.name] = known
 
-    def __getitem__(self, name: str) -> ClassDesc:
-        if name not in self._known:
-            suid, flags, text, parent = _CLASSES[name]
-            fields = tuple(self._field(*part.split(" ")) for part in text.split(", ")) if text else ()
-            super_class = None if parent is None else self[parent]
-            self._known[name] = ClassDesc(name, suid, flags, fields, [], super_class)
-        return self._known[name]
+    def __missing__(self, name: str) -> ClassDesc:
+        suid, flags, text, parent = _CLASSES[name]
+        fields = tuple(self._field(*part.split(" ")) for part in text.split(", ")) if text else ()
+        super_class = None if parent is None else self[parent]
+        self[name] = ClassDesc(name, suid, flags, fields, [], super_class)
+        return self[name]
 
     def _field(self, kind: str, name: str) -> Field:
         signature = None if len(kind) == 1 else self._signatures.setdefault(kind, JavaString(kind))

@@ -29,6 +29,7 @@ from cerberus_annotate.qupath.native.object_reading import Classes, Step, name_s
 from cerberus_annotate.qupath.native.roi_writing import write_rois
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
 
+_NUMBERS = (int, float, np.number)
 _CLASS_NAMES = {
     "annotation": names.ANNOTATION,
     "detection": names.DETECTION,
@@ -76,11 +77,10 @@ class TreeEdit:
                 twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
                 raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
             _refuse_loops(batch)
-            for step in self._new_steps(batch):
-                self._steps[step.uuid.int] = step
-            for item in batch:
-                parent = self._root if item.parent is None else self._steps[item.parent.int]
-                self._attach(self._steps[item.uuid.int], parent)
+            steps = self._new_steps(batch)
+            self._steps.update((step.uuid.int, step) for step in steps)
+            for item, step in zip(batch, steps, strict=True):
+                self._attach(step, self._root if item.parent is None else self._steps[item.parent.int])
         self.changed = True
 
     def replace(self, item: PathObject) -> None:
@@ -122,6 +122,14 @@ class TreeEdit:
             self._attach(child, parent)
         del self._steps[uuid.int]
         self._stale.pop(id(step), None)
+
+    def close(self) -> None:
+        """Let go of the tree; steps hold each other, and only the collector would free them, some time."""
+        for step in self._steps.values():
+            step.children.clear()
+        self._root.children.clear()
+        self._steps.clear()
+        self._stale.clear()
 
     def finish(self) -> None:
         """Write all changes into the nodes of the tree."""
@@ -184,7 +192,6 @@ class TreeEdit:
         if item.parent is not None and item.parent.int not in own and item.parent.int not in self._steps:
             raise InvalidObjectError(f"{_describe(item)} names a parent that is not in the image: {item.parent}.")
         _check_texts(item)
-        _checked_class(item)
 
     def _new_steps(self, batch: list[PathObject]) -> list[Step]:
         rois = self._write_rois(batch, [item.roi for item in batch], [item.roi_kind for item in batch])
@@ -296,7 +303,7 @@ def _check_texts(item: PathObject) -> None:
         if key == OBJECT_ID:
             raise InvalidObjectError(f"{_describe(item)} has metadata under '{OBJECT_ID}', where its UUID stands.")
     for name, value in item.measurements.items():
-        if not isinstance(name, str) or not isinstance(value, int | float | np.number):
+        if (type(value) is not float and not isinstance(value, _NUMBERS)) or not isinstance(name, str):
             raise InvalidObjectError(f"{_describe(item)} has a measurement that is no number: {name!r} = {value!r}.")
 
 

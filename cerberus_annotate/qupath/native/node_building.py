@@ -35,6 +35,7 @@ class Nodes:
         self._integers: dict[int, JavaObject] = {}
         self._booleans: dict[bool, JavaObject] = {}
         self._path_classes: dict[tuple[str, ...], JavaObject] = {}
+        self._measurement_names: dict[tuple[str, ...], tuple[struct.Struct, list[Any]]] = {}
         self._adopted: set[int] = set()
 
     def adopt(self, step: Step) -> None:
@@ -88,7 +89,9 @@ class Nodes:
         """The one PathClass node of a class; its colour is the project's, else the file's, else its own."""
         if path_class is None:
             return None
-        node: JavaObject | None = None
+        node = self._path_classes.get(path_class.names)
+        if node is not None:
+            return node
         for depth in range(1, len(path_class.names) + 1):
             chain = path_class.names[:depth]
             existing = self._path_classes.get(chain)
@@ -121,17 +124,17 @@ class Nodes:
         """A DoubleList, or None without measurements."""
         if not measurements:
             return None
-        count = len(measurements)
+        key = tuple(measurements)
+        template = self._measurement_names.get(key)
+        if template is None:
+            run = [Block(struct.pack(">i", len(key))), *map(self.string, key)]
+            template = self._measurement_names[key] = (struct.Struct(f">{len(key)}d"), run)
+        numbers, run = template
+        described = self.descriptors
         # QuPath closes the list and pools the names, so each list needs an ArrayList of its own.
-        array_list = JavaObject(
-            self.descriptors["java.util.ArrayList"],
-            [ClassData([count], [Block(struct.pack(">i", count)), *map(self.string, measurements)])],
-        )
-        values = JavaArray(self.descriptors["[D"], struct.pack(f">{count}d", *measurements.values()))
-        return JavaObject(
-            self.descriptors[names.DOUBLE_LIST],
-            [ClassData([False, None, array_list]), ClassData([values])],
-        )
+        array_list = JavaObject(described["java.util.ArrayList"], [ClassData([len(key)], run)])
+        values = JavaArray(described["[D"], numbers.pack(*measurements.values()))
+        return JavaObject(described[names.DOUBLE_LIST], [ClassData([False, None, array_list]), ClassData([values])])
 
     def vertices(self, x: bytes, y: bytes) -> list[Any]:
         """The two float[] of big-endian coordinates."""

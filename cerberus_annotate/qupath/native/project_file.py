@@ -10,7 +10,7 @@ from cerberus_annotate.qupath.colours import DEFAULT_CLASSES, default_colour, fr
 from cerberus_annotate.qupath.native import json_text
 from cerberus_annotate.qupath.native.files import replace_file
 from cerberus_annotate.qupath.path_object import PathClass
-from cerberus_annotate.qupath.server import file_uri
+from cerberus_annotate.qupath.uri import file_uri
 
 SUFFIX = ".qpproj"
 #: The release whose form a new project has.
