@@ -3,20 +3,23 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from cerberus_annotate.annotate.backups import fingerprint_of
 from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_folder
 from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
 from cerberus_annotate.annotate.options import KINDS, MANY_NUCLEI, Options
-from cerberus_annotate.annotate.regions import find_regions
+from cerberus_annotate.annotate.regions import Regions, find_regions
 from cerberus_annotate.annotate.written import entries_of, outline_objects, path_objects, prepare_predictions
-from cerberus_annotate.feedback.ledger import commit_changes, ledger_path, write_ledger
+from cerberus_annotate.feedback.compare import Comparison
+from cerberus_annotate.feedback.ledger import Ledger, commit_changes, ledger_path, write_ledger
 from cerberus_annotate.feedback.rerun import Decision, decide
 from cerberus_annotate.feedback.runs import ImageRecord, now
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import Edit, Image, PathClass, PathObject, Project, write_geojson
+from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.slide.slide import Slide
 
 
@@ -53,35 +56,64 @@ def annotate_image(
     with open_image(project, image, options) as slide:
         size = (slide.width, slide.height)
         mpp, source = pixel_size(image, slide, options.mpp)
-        expected = image.fingerprint()
-        objects = image.read_objects()
-        folder = work_folder(project)
-        ledger, compared, notes = load_ledger(folder, image.id, image.name, objects)
+        state = _read_state(project, image)
         if options.mpp is not None and source != "--mpp" and options.mpp != mpp:
-            notes.append(
+            state.notes.append(
                 f"--mpp was not used for image '{image.name}': its {source} says {mpp[0]:.4g} x {mpp[1]:.4g} µm/px."
             )
         tissue = _once(lambda: _tissue(slide, mpp))
-        regions = find_regions(options.regions, image.name, size, objects, tissue)
+        regions = find_regions(options.regions, image.name, size, state.objects, tissue)
         found = predict(slide, mpp, tasks=tasks, areas=regions.area, progress=progress)
         predictions = prepare_predictions(found, size, regions.area, options.classes, options.min_confidence)
         if options.write_tissue:
             outlines = outline_objects(tissue())
             predictions += prepare_predictions(outlines, size, None, options.classes, 0)
             tasks = (*tasks, "outline")
-    kinds = _kinds(predictions, options, image.name, notes)
-    decision = decide(
-        compared,
-        predictions,
-        tasks,
-        {task: options.classes.bases(task) for task in tasks},
-        regions.area,
-        kinds,
-    )
     classes = _classes_used(found, options)
+    record = _write(project, image, tasks, options, run_id, state, predictions, classes, regions, mpp)
+    return replace(record, seconds=round(time.monotonic() - started, 2))
+
+
+@dataclass(frozen=True)
+class _State:
+    """What an image holds when the run comes to it.  expected: its fingerprint. notes: grows as things are noticed."""
+
+    expected: str
+    objects: list[PathObject]
+    ledger: Ledger
+    compared: Comparison
+    notes: list[str]
+
+
+@no_collection()
+def _read_state(project: Project, image: Image) -> _State:
+    expected = image.fingerprint()
+    objects = image.read_objects()
+    ledger, compared, notes = load_ledger(work_folder(project), image.id, image.name, objects)
+    return _State(expected, objects, ledger, compared, notes)
+
+
+@no_collection()
+def _write(
+    project: Project,
+    image: Image,
+    tasks: tuple[str, ...],
+    options: Options,
+    run_id: str,
+    state: _State,
+    predictions: list[PredictedObject],
+    classes: Mapping[str, PathClass],
+    regions: Regions,
+    mpp: tuple[float, float],
+) -> ImageRecord:
+    """Decides what the predictions change and commits it."""
+    compared = state.compared
+    kinds = _kinds(predictions, options, image.name, state.notes)
+    bases = {task: options.classes.bases(task) for task in tasks}
+    decision = decide(compared, predictions, tasks, bases, regions.area, kinds)
     added = path_objects(decision.add, run_id, classes, kinds, mpp, decision.stands_for, regions.parents)
     ledger = commit_changes(
-        ledger,
+        state.ledger,
         run_id,
         "annotate",
         now(),
@@ -92,19 +124,13 @@ def annotate_image(
     )
     if added or decision.remove:
         project.add_classes(dict.fromkeys(obj.path_class for obj in added if obj.path_class is not None))
-        data = commit_image(project, image, run_id, expected, ledger, lambda edit: _change(edit, decision, added))
+        data = commit_image(project, image, run_id, state.expected, ledger, lambda edit: _change(edit, decision, added))
     else:
-        write_ledger(ledger_path(folder, image.id), ledger)
+        write_ledger(ledger_path(work_folder(project), image.id), ledger)
         data = fingerprint_of(image.data_path)
     gone = {obj.uuid for _, obj in decision.remove}
-    standing = [
-        *(
-            obj
-            for entry, obj in (*compared.untouched, *compared.edited)
-            if entry.task in tasks and obj.uuid not in gone
-        ),
-        *added,
-    ]
+    of_tasks = (obj for entry, obj in (*compared.untouched, *compared.edited) if entry.task in tasks)
+    standing = [*(obj for obj in of_tasks if obj.uuid not in gone), *added]
     if options.geojson_dir is not None:
         write_geojson(standing, options.geojson_dir / f"{_file_name(image.name)}.geojson")
     return ImageRecord(
@@ -114,9 +140,8 @@ def annotate_image(
         added=len(added),
         removed=len(decision.remove),
         kept=len(compared.edited),
-        seconds=round(time.monotonic() - started, 2),
         data=data,
-        notes=tuple(notes),
+        notes=tuple(state.notes),
     )
 
 

@@ -15,6 +15,7 @@ from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.feedback.ledger import commit_changes, ledger_path, pending_path, write_ledger
 from cerberus_annotate.feedback.runs import now, read_run, write_run
 from cerberus_annotate.qupath import Edit, Image, Project
+from cerberus_annotate.qupath.native.garbage import no_collection
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def remove_run(project: Project, run_id: str) -> list[Undone]:
     return done
 
 
+@no_collection()
 def _remove_from_image(project: Project, image: Image, run_id: str) -> Undone | None:
     """None when the run has nothing in the image."""
     folder, image_id = work_folder(project), image.id

@@ -16,9 +16,11 @@ from cerberus_annotate.feedback.ledger import GRID, Entry
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject
+from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.path_object import Kind
 
 
+@no_collection()
 def prepare_predictions(
     predictions: Sequence[PredictedObject],
     size: tuple[int, int],

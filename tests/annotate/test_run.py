@@ -1,5 +1,6 @@
 """A run over a project: what stands in it afterwards, whatever happened before or in between."""
 
+import errno
 import json
 import shutil
 import uuid
@@ -407,6 +408,28 @@ class TestTrouble:
         with pytest.raises(ProjectError, match="cannot be written"):
             run(project, model, WHOLE, predict)
         assert predict.calls == []
+
+    def test_a_full_disk_costs_nothing(
+        self, make_project: MakeProject, model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project = make_project()
+        before = only(project).data_path.read_bytes()
+
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def fills_the_disk(slide: Any, mpp: Any, **options: Any) -> list:
+            monkeypatch.setattr("os.fsync", full)
+            return predict(slide, mpp, **options)
+
+        with pytest.raises(ProjectError, match="No space left"):
+            run(project, model, WHOLE, fills_the_disk)
+        assert only(project).data_path.read_bytes() == before
+        assert not list(project.folder.rglob("*.tmp"))
+        monkeypatch.undo()
+        summary = run(project, model, WHOLE, predict)
+        assert summary.resumed
+        assert by_class(objects_of(project)) == ALL
 
     def test_an_empty_project(self, make_project: MakeProject, model: Any, predict: Any, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="no images"):

@@ -46,6 +46,18 @@ class TestDemo:
         assert objects(tmp_path / "demo") > 0
         assert call("demo", tmp_path / "demo", "--json").json["objects"]
 
+    def test_with_the_bundled_model_and_again(self, call: Call, tmp_path: Path) -> None:
+        if not any(model.name == DEFAULT_MODEL for model in registered_models()):
+            pytest.skip("the bundled weights are not there")
+        first = call("demo", tmp_path / "demo", "--device", "cpu", "--json")
+        assert first.code == 0
+        assert sum(first.json["objects"].values()) > 50
+        data = tmp_path / "demo" / "data" / "1" / "data.qpdata"
+        before = data.read_bytes()
+        again = call(tmp_path / "demo", "--device", "cpu", "--json")
+        assert again.json["objects"] == first.json["objects"]
+        assert data.read_bytes() == before
+
     def test_own_slide(self, call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
         slide = write_slide(tmp_path / "mine [a].tif", mpp=None)
         result = call("demo", "--slide", slide, tmp_path / "demo")
