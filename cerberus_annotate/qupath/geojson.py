@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, get_args
 
 import shapely
 from shapely.errors import ShapelyError
-from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.errors import ProjectError, UsageError
@@ -154,7 +153,7 @@ def _path_object(
     feature: Mapping[str, Any], properties: Mapping[str, Any], kind: Kind, parent: uuid_module.UUID | None
 ) -> PathObject:
     geometry = feature["geometry"]
-    roi = shapely.force_2d(shape(geometry))
+    roi = _shape(geometry)
     plane = geometry.get("plane") or properties.get("plane") or {}
     nucleus = feature.get("nucleusGeometry")
     try:
@@ -167,7 +166,7 @@ def _path_object(
         kind=kind,
         roi_kind="Ellipse" if geometry.get("isEllipse") else _roi_kind(roi),
         plane=(int(plane.get("c", -1)), int(plane.get("z", 0)), int(plane.get("t", 0))),
-        nucleus=None if nucleus is None else shapely.force_2d(shape(nucleus)),
+        nucleus=None if nucleus is None else _shape(nucleus),
         path_class=_path_class(properties.get("classification")),
         name=None if name is None else str(name),
         locked=properties.get("isLocked") is True or properties.get("locked") is True,
@@ -177,6 +176,11 @@ def _path_object(
         parent=parent,
         uuid=uuid,
     )
+
+
+def _shape(geometry: Any) -> BaseGeometry:
+    # GEOS reads the text ten times faster than Python the lists.
+    return shapely.force_2d(shapely.from_geojson(json.dumps(geometry)))
 
 
 def _roi_kind(roi: BaseGeometry) -> str:

@@ -90,10 +90,12 @@ def read_data_file(path: str | Path, classes: Iterable[PathClass] = ()) -> DataF
     Raises DataFileError.
     """
     path = Path(path)
-    stream = load_stream(path.name, path)
-    with reading(path.name, path):
-        head = head_of(stream)
-        objects = objects_of(stream, "", classes)
+    with no_collection():
+        stream = load_stream(path.name, path)
+        with reading(path.name, path):
+            head = head_of(stream)
+            objects = objects_of(stream, "", classes)
+        del stream
     return DataFileContent(head.description, head.image_type, head.stains, objects)
 
 
@@ -157,9 +159,8 @@ def root_of(stream: Stream) -> JavaObject:
 
 def objects_of(stream: Stream, image_id: str, classes: Iterable[PathClass]) -> list[PathObject]:
     """All objects in the order of the stream, without the root.  Raises what `reading` turns into a sentence."""
-    with no_collection():
-        steps = list(name_steps(walk(root_of(stream)), image_id))
-        return read_steps(steps[1:], Classes(classes))
+    steps = list(name_steps(walk(root_of(stream)), image_id))
+    return read_steps(steps[1:], Classes(classes))
 
 
 def head_of(stream: Stream) -> Head:

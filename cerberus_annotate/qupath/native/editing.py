@@ -1,6 +1,5 @@
 """Changes to the objects of one image, made on the parsed tree: what is not touched stays as it was read."""
 
-import contextlib
 import functools
 import math
 import uuid as uuid_module
@@ -15,7 +14,6 @@ from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.java.values import ClassData, JavaObject
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.data_file import root_of
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.native.node_building import Nodes, probability_bytes
 from cerberus_annotate.qupath.native.object_parts import (
     OBJECT_ID,
@@ -51,14 +49,13 @@ class TreeEdit:
         # By the number of the UUID: a UUID's own hash is slow Python.
         self._steps: dict[int, Step] = {}
         self._stale: dict[int, Step] = {}
-        with no_collection():
-            for step in name_steps(walk(root_of(stream)), image_id):
-                self._nodes.adopt(step)
-                if step.parent is None:
-                    self._root = step
-                else:
-                    step.parent.children[step.uuid.int] = step
-                    self._steps[step.uuid.int] = step
+        for step in name_steps(walk(root_of(stream)), image_id):
+            self._nodes.adopt(step)
+            if step.parent is None:
+                self._root = step
+            else:
+                step.parent.children[step.uuid.int] = step
+                self._steps[step.uuid.int] = step
 
     def add(self, objects: PathObject | Iterable[PathObject]) -> None:
         """Add objects under the parents that they name (in the file or among them), else at the root.
@@ -68,19 +65,17 @@ class TreeEdit:
         batch = [objects] if isinstance(objects, PathObject) else list(objects)
         if not batch:
             return
-        # Each time that the collector comes back it looks at everything; for a few objects that is dearer.
-        with no_collection() if len(batch) > 1000 else contextlib.nullcontext():
-            own = {item.uuid.int for item in batch}
-            for item in batch:
-                self._check_new(item, own)
-            if len(own) != len(batch):
-                twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
-                raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
-            _refuse_loops(batch)
-            steps = self._new_steps(batch)
-            self._steps.update((step.uuid.int, step) for step in steps)
-            for item, step in zip(batch, steps, strict=True):
-                self._attach(step, self._root if item.parent is None else self._steps[item.parent.int])
+        own = {item.uuid.int for item in batch}
+        for item in batch:
+            self._check_new(item, own)
+        if len(own) != len(batch):
+            twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
+            raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
+        _refuse_loops(batch)
+        steps = self._new_steps(batch)
+        self._steps.update((step.uuid.int, step) for step in steps)
+        for item, step in zip(batch, steps, strict=True):
+            self._attach(step, self._root if item.parent is None else self._steps[item.parent.int])
         self.changed = True
 
     def replace(self, item: PathObject) -> None:

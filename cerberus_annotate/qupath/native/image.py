@@ -20,6 +20,7 @@ from cerberus_annotate.qupath.native.data_file import (
 )
 from cerberus_annotate.qupath.native.editing import TreeEdit
 from cerberus_annotate.qupath.native.files import replace_file
+from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 from cerberus_annotate.qupath.server import ServerBuilder
 
@@ -159,16 +160,20 @@ class NativeImage:
     def _read(self, use: Callable[[Stream], Result]) -> Result | None:
         """`use` of the first data file that can be read, None when there is none."""
         first: DataFileError | None = None
-        for path in self._data_files():
-            try:
-                stream = load_stream(self.name, path)
-                with reading(self.name, path):
-                    return use(stream)
-            except DataFileError as error:
-                first = first or error
+        with no_collection():
+            for path in self._data_files():
+                try:
+                    return self._read_file(path, use)
+                except DataFileError as error:
+                    first = first or error
         if first is not None:
             raise first
         return None
+
+    def _read_file(self, path: Path, use: Callable[[Stream], Result]) -> Result:
+        stream = load_stream(self.name, path)
+        with reading(self.name, path):
+            return use(stream)
 
     def _read_head(self) -> Head | None:
         first: DataFileError | None = None

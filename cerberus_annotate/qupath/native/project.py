@@ -11,6 +11,7 @@ from cerberus_annotate.errors import ProjectChangedError, ProjectError, ProjectL
 from cerberus_annotate.qupath.native.adding_images import add_entry
 from cerberus_annotate.qupath.native.commit import commit_data_file, same_content
 from cerberus_annotate.qupath.native.editing import TreeEdit
+from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.native.image import NativeImage, write_summary
 from cerberus_annotate.qupath.native.project_file import (
     SUFFIX,
@@ -117,7 +118,8 @@ class NativeProject:
         """Change the objects of an image; written when the block ends, not when an exception leaves it.
 
         expected: the fingerprint that the data file must have, now and at the end. backup: where a copy of the
-        former data file is kept. Nothing is written when nothing changed.
+        former data file is kept. Nothing is written when nothing changed. Python's cyclic garbage collector rests
+        inside the block, so do long work before it.
         Raises ProjectChangedError, ProjectLockedError, DataFileError.
         """
         own = self._own(image)
@@ -127,19 +129,21 @@ class NativeProject:
                 f"Image '{image.name}' was saved by QuPath since it was read. Nothing was written; run the command "
                 "again."
             )
-        edit = own.open_edit()
-        try:
-            yield edit
-            if edit.changed:
-                edit.finish()
-                counts = edit.count_by_class()
-                with self.lock():
-                    commit_data_file(
-                        own.data_path, edit.stream, own.name, counts=counts, expected=before, backup=backup
-                    )
-                    write_summary(own, edit)
-        finally:
-            edit.close()
+        with no_collection():
+            edit = own.open_edit()
+            try:
+                yield edit
+                if edit.changed:
+                    self._commit(own, edit, before, backup)
+            finally:
+                edit.close()
+
+    def _commit(self, image: NativeImage, edit: TreeEdit, expected: str, backup: Path | None) -> None:
+        edit.finish()
+        counts = edit.count_by_class()
+        with self.lock():
+            commit_data_file(image.data_path, edit.stream, image.name, counts=counts, expected=expected, backup=backup)
+            write_summary(image, edit)
 
     def _own(self, image: "Image") -> NativeImage:
         for own in self._images:
