@@ -1,15 +1,17 @@
 """Changes of one image, written so that project and ledger agree whenever a run is cut off."""
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from cerberus_annotate.annotate.backups import fingerprint_of, make_backup, write_backup
+from cerberus_annotate.annotate.backups import drop_backup, fingerprint_of, keep_backup, make_backup, settle_backup
+from cerberus_annotate.errors import ProjectChangedError
 from cerberus_annotate.feedback.compare import Comparison, compare
 from cerberus_annotate.feedback.ledger import (
     Ledger,
     LedgerError,
     ledger_path,
+    pending_path,
     resolve_pending,
     take_pending,
     without_lost_commits,
@@ -50,15 +52,17 @@ def load_ledger(
     compared = compare(ledger, objects)
     live = sum(not entry.ended for entry in ledger.entries)
     if live and len(compared.deleted) == live:
+        runs = dict.fromkeys(ledger.run_of(entry) for entry in compared.deleted)
         notes.append(
-            f"All {live} objects that runs of ours wrote into image '{name}' are gone; they count as deleted by you "
-            "and do not come back. If QuPath saved over them (the image was open there during the run), take the run "
-            "out with `runs remove` and run again."
+            f"All {live} objects that earlier runs wrote into image '{name}' are gone, so they count as deleted by "
+            "you and do not come back. If you did not delete them, QuPath saved over them (the image was open there "
+            f"during the run): forget them with `cerberus-annotate runs remove PROJECT {' '.join(runs)}`"
+            f"{' (one run at a time)' if len(runs) > 1 else ''}, and run again."
         )
     if compared.unknown:
         notes.append(
-            f"{compared.unknown} objects in image '{name}' carry a run of ours that its ledger does not know; they "
-            "are taken for the pathologist's own and stay as they are."
+            f"{compared.unknown} objects in image '{name}' come from runs that its ledger does not know; they "
+            "count as yours and stay as they are."
         )
     return ledger, compared, notes
 
@@ -79,11 +83,20 @@ def commit_image(
     """
     folder = work_folder(project)
     path = ledger_path(folder, image.id)
-    with project.edit(image, expected=expected) as edit:
-        change(edit)
-        backup = make_backup(folder, image, run_id, now())
-        write_pending(path, ledger)
+    try:
+        with project.edit(image, expected=expected) as edit:
+            change(edit)
+            make_backup(folder, image, run_id, now())
+            write_pending(path, ledger)
+    except ProjectChangedError:
+        drop_backup(folder, image)
+        pending_path(path).unlink(missing_ok=True)
+        raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # a cause must not hide behind its consequence
+            if not settle_backup(folder, image):
+                pending_path(path).unlink(missing_ok=True)
+        raise
     take_pending(path)
-    after = fingerprint_of(image.data_path)
-    write_backup(folder, image.id, replace(backup, after=after))
-    return after
+    keep_backup(folder, image)
+    return fingerprint_of(image.data_path)

@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cerberus_annotate.annotate.backups import (
-    Backup,
-    fingerprint_of,
-    put_back,
-    read_backup,
-)
+from cerberus_annotate.annotate.backups import Backup, fingerprint_of, put_back, read_backup
 from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_folder
 from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.errors import CerberusError
@@ -107,11 +102,10 @@ def restore(project: Project, patterns: Sequence[str] = (), force: bool = False)
     done = []
     with project.lock():
         for image in choose_images(project, patterns):
-            backup = read_backup(folder, image.id)
-            if backup is None:
-                continue
             try:
-                done.append(_restore_image(project, image, backup, force))
+                backup = read_backup(folder, image)
+                if backup is not None:
+                    done.append(_restore_image(project, image, backup, force))
             except (CerberusError, OSError) as error:
                 done.append(Undone(image.id, image.name, reason=str(error), failed=True))
     return done
@@ -131,5 +125,5 @@ def _restore_image(project: Project, image: Image, backup: Backup, force: bool) 
             "as replaced.qpdata beside the backup",
             failed=True,
         )
-    put_back(folder, image, backup)
+    put_back(folder, image)
     return Undone(image_id, image.name, True)

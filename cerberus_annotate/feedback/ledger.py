@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from shapely.geometry import Polygon
 
-from cerberus_annotate.feedback.files import sync_folder, write_whole
+from cerberus_annotate.qupath.native.files import sync_folder, write_whole
 
 FORMAT = 1
 GRID = 100  # steps a pixel
@@ -116,7 +116,7 @@ def read_ledger(path: Path) -> Ledger:
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Writes the ledger as a whole.  Raises ProjectError when the disk refuses."""
-    write_whole(path, encode_ledger(ledger))
+    write_whole(path, encode_ledger(ledger), "The ledger of an image")
 
 
 def write_pending(path: Path, ledger: Ledger) -> None:

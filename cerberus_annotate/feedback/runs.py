@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cerberus_annotate.errors import ProjectError
-from cerberus_annotate.feedback.files import write_whole
+from cerberus_annotate.qupath.native.files import write_whole
 
 ImageStatus = Literal["done", "failed", "refused", "skipped"]
 
@@ -81,7 +81,7 @@ def new_run_id() -> str:
 def write_run(folder: Path, run: Run) -> None:
     """Writes the record; `folder` is the project's `cerberus` folder.  Raises ProjectError."""
     text = json.dumps(asdict(run), indent=2, ensure_ascii=False)
-    write_whole(folder / "runs" / f"{run.id}.json", text.encode())
+    write_whole(folder / "runs" / f"{run.id}.json", text.encode(), "The record of the run")
 
 
 def read_run(folder: Path, run_id: str) -> Run:

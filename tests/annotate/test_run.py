@@ -405,7 +405,7 @@ class TestTrouble:
         project = make_project()
         (project.folder / "cerberus").mkdir(exist_ok=True)
         (project.folder / "cerberus" / "runs").write_text("in the way")
-        with pytest.raises(ProjectError, match="cannot be written"):
+        with pytest.raises(ProjectError, match="could not be written"):
             run(project, model, WHOLE, predict)
         assert predict.calls == []
 

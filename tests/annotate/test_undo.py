@@ -1,5 +1,6 @@
 """`runs remove` and `restore`: the way back never costs a correction."""
 
+import errno
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +61,7 @@ def test_a_run_that_qupath_saved_over_can_be_forgotten(make_project: MakeProject
     project.images[0].data_path.write_bytes(before)
     lost = run(project, model, WHOLE, predict)
     assert lost.objects == {}
-    assert "`runs remove`" in lost.images["1"].notes[0]
+    assert f"runs remove PROJECT {summary.run.id}`" in lost.images["1"].notes[0]
     remove_run(project, summary.run.id)
     run(project, model, WHOLE, predict)
     assert len(nuclei_of(project)) == 36
@@ -112,6 +113,67 @@ def test_restore_does_not_lose_a_correction(make_project: MakeProject, model: An
     assert objects_of(project) == []
     kept = project.folder / "cerberus" / "backups" / "1" / "replaced.qpdata"
     assert kept.read_bytes() == corrected
+
+
+def test_a_run_that_fails_leaves_the_former_backup(
+    make_project: MakeProject, model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    run(project, model, WHOLE, predict)
+    before = project.images[0].data_path.read_bytes()
+    predict.shift = 3
+    run(project, model, WHOLE, predict)
+    predict.shift = 6
+    with monkeypatch.context() as patched:
+
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patched.setattr("cerberus_annotate.qupath.native.commit.write_stream_to", full)
+        assert run(project, model, WHOLE, predict).exit_code == 1
+    assert [path.name for path in (project.folder / "cerberus" / "backups").iterdir()] == ["1"]
+    assert list((project.folder / "cerberus").rglob("*.pending")) == []
+    restore(project)
+    assert project.images[0].data_path.read_bytes() == before
+
+
+def test_a_run_that_qupath_overtook_leaves_the_former_backup(
+    make_project: MakeProject, model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project()
+    data = project.images[0].data_path
+    before = data.read_bytes()
+    run(project, model, WHOLE, predict)
+    predict.shift = 3
+    with monkeypatch.context() as patched:
+        # QuPath saves while we write
+        patched.setattr("cerberus_annotate.qupath.native.commit._check", lambda *_: data.write_bytes(before))
+        failed = run(project, model, WHOLE, predict)
+    assert "saved by QuPath" in failed.images["1"].reason
+    (undone,) = restore(project)
+    assert undone.reason == "is already as it was before the last run"
+
+
+@pytest.mark.parametrize("place", ["take_pending", "keep_backup"])
+def test_a_run_cut_off_after_it_wrote_can_be_restored(
+    make_project: MakeProject, model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    project = make_project()
+    run(project, model, WHOLE, predict)
+    before = project.images[0].data_path.read_bytes()
+    predict.shift = 3
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"cerberus_annotate.annotate.commit.{place}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(project, model, WHOLE, predict)
+    assert project.images[0].data_path.read_bytes() != before
+    (undone,) = restore(project, force=True)
+    assert undone.changed
+    assert project.images[0].data_path.read_bytes() == before
 
 
 def test_restore_to_no_data_file_at_all(make_project: MakeProject, model: Any, predict: Any) -> None:

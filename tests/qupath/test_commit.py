@@ -259,6 +259,25 @@ def test_copying_and_replacing_leave_no_temporary_files(tmp_path: Path, monkeypa
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"two", "file.backup": b"one"}
 
 
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    with pytest.raises(KeyboardInterrupt), files.temporary_beside(target) as left:
+        name = left.name
+        raise KeyboardInterrupt
+    (tmp_path / name).write_bytes(b"half of what a killed process wrote")
+    files.replace_file(target, b"whole")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"whole"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_a_replaced_file_keeps_who_may_read_it(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"one")
+    target.chmod(0o660)
+    files.replace_file(target, b"two")
+    assert target.stat().st_mode & 0o777 == 0o660
+
+
 def test_uuids_of_all_objects_stay_over_many_edits(sample_copy: Copy) -> None:
     folder = sample_copy("0.7.0/kinds")
     image = open_project(folder).images[0]

@@ -8,7 +8,7 @@ from typing import Any
 from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.qupath.colours import DEFAULT_CLASSES, default_colour, from_argb, to_argb
 from cerberus_annotate.qupath.native import json_text
-from cerberus_annotate.qupath.native.files import replace_file
+from cerberus_annotate.qupath.native.files import write_whole
 from cerberus_annotate.qupath.path_object import PathClass
 from cerberus_annotate.qupath.uri import file_uri
 
@@ -85,13 +85,7 @@ def save_project(path: Path, content: dict[str, Any]) -> None:
 
 def write_text(path: Path, text: str, what: str, keep: Path | None = None) -> None:
     """Replace a text file in one step.  Raises ProjectError naming it as `what`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode("utf-8"), keep=keep)
-    except OSError as error:
-        raise ProjectError(
-            f"{what} ({path}) could not be written: {error.strerror or error}. It is as it was before."
-        ) from error
+    write_whole(path, text.encode("utf-8"), what, keep=keep)
 
 
 def now() -> int:
