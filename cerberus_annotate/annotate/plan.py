@@ -1,22 +1,18 @@
 """What a run would do, without doing it."""
 
 from dataclasses import dataclass
-from typing import Protocol
-
-import shapely
+from typing import Any, Protocol
 
 from cerberus_annotate.annotate.opening import check_type, choose_images, open_image, pixel_size
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.regions import check_regions, find_regions
 from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.qupath import Image, Project
+from cerberus_annotate.slide.slide import Slide
 
-TILE_SIDE = 1024  # network px, for counting; the predictor chooses by memory
-# rough figures of the bundled model, so that a person knows: minutes or days
-CPU_SECONDS_PER_MM2 = 8.0
-GPU_SECONDS_PER_MM2 = 1.0
-NUCLEI_PER_MM2 = 4000
-BYTES_PER_OBJECT = 300
+# of dense tissue
+NUCLEI_PER_MM2 = 5500
+BYTES_PER_OBJECT = 450
 
 
 class ModelFacts(Protocol):
@@ -25,14 +21,13 @@ class ModelFacts(Protocol):
     @property
     def tasks(self) -> tuple[str, ...]: ...
 
-    @property
-    def mpp(self) -> float: ...
 
-    @property
-    def margin(self) -> int: ...
+class Expect(Protocol):
+    """Tells how many tiles a slide has and about how many seconds it will take; arguments as `Predict`."""
 
-    @property
-    def device(self) -> str: ...
+    def __call__(
+        self, slide: Slide, mpp: tuple[float, float], *, tasks: tuple[str, ...], areas: Any
+    ) -> tuple[int, float]: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class ImagePlan:
     """What would be done with one image.
 
     mpp: (x, y) µm/px; mpp_from: `project`, `file` or `--mpp`. regions: what they are, for people. area_mm2: of the
-    regions. tiles: of 1024 network px. seconds, megabytes: rough expectations of time and of added data.
+    regions. tiles: of the network. seconds, megabytes: rough expectations of time and of added data.
     refusal: the sentence why it would not be done, "" otherwise.
     """
 
@@ -72,19 +67,15 @@ class Plan:
         return int(any(image.refusal for image in self.images))
 
 
-def plan(project: Project, model: ModelFacts, options: Options) -> Plan:
-    """Looks at each image as a run would, up to the network.
-
-    model: has tasks, mpp, margin and device.  Raises UsageError when the options cannot be used.
-    """
+def plan(project: Project, model: ModelFacts, options: Options, expect: Expect) -> Plan:
+    """Looks at each image as a run would, up to the network.  Raises UsageError when the options cannot be used."""
     tasks = options.chosen_tasks(tuple(model.tasks))
     check_regions(options.regions)
     images = choose_images(project, options.images)
-    return Plan(tasks, tuple(_plan_image(project, image, model, options) for image in images))
+    return Plan(tasks, tuple(_plan_image(project, image, tasks, options, expect) for image in images))
 
 
-def _plan_image(project: Project, image: Image, model: ModelFacts, options: Options) -> ImagePlan:
-    from cerberus_annotate.slide import grid_size, tile_grid
+def _plan_image(project: Project, image: Image, tasks: tuple[str, ...], options: Options, expect: Expect) -> ImagePlan:
     from cerberus_annotate.slide.tissue import tissue_polygons
 
     planned = ImagePlan(image.id, image.name)
@@ -96,16 +87,11 @@ def _plan_image(project: Project, image: Image, model: ModelFacts, options: Opti
             by_class = options.regions == "auto" or options.regions.startswith("class:")
             objects = image.read_objects() if by_class else []
             regions = find_regions(options.regions, image.name, size, objects, lambda: tissue_polygons(slide, mpp))
-            scale = (model.mpp / mpp[0], model.mpp / mpp[1])
-            area = regions.area
-            pixels = size[0] * size[1] if area is None else area.area
-            if area is not None:
-                area = shapely.transform(area, lambda points: points / scale)
-            tiles = tile_grid(*grid_size(slide, scale), TILE_SIDE, model.margin, area)
+            pixels = size[0] * size[1] if regions.area is None else regions.area.area
+            tiles, seconds = expect(slide, mpp, tasks=tasks, areas=regions.area)
     except (CerberusError, OSError) as error:
         return ImagePlan(planned.id, planned.name, refusal=str(error))
     area_mm2 = pixels * mpp[0] * mpp[1] / 1e6
-    rate = CPU_SECONDS_PER_MM2 if model.device == "cpu" else GPU_SECONDS_PER_MM2
     return ImagePlan(
         planned.id,
         planned.name,
@@ -116,7 +102,7 @@ def _plan_image(project: Project, image: Image, model: ModelFacts, options: Opti
         mpp_from=source,
         regions=regions.said,
         area_mm2=round(area_mm2, 3),
-        tiles=len(tiles),
-        seconds=round(area_mm2 * rate, 1),
+        tiles=tiles,
+        seconds=round(seconds, 1),
         megabytes=round(area_mm2 * NUCLEI_PER_MM2 * BYTES_PER_OBJECT / 1e6, 1),
     )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,17 @@ from cerberus_annotate.cli.arguments import (
     model_option,
     mpp_option,
     project_argument,
+    slides_dir_option,
 )
 
 if TYPE_CHECKING:
     from cerberus_annotate.annotate.options import Options
     from cerberus_annotate.annotate.plan import Plan
     from cerberus_annotate.annotate.run import RunSummary
+
+logger = logging.getLogger(__name__)
+
+WIDE = 200  # characters
 
 
 @click.command(name="annotate", short_help="Pre-label the images of a project (the default command).")
@@ -59,7 +65,7 @@ if TYPE_CHECKING:
 )
 @engine_option
 @click.option("--geojson-dir", type=FILE, help="Also write the objects there, one .geojson an image.")
-@click.option("--slides-dir", multiple=True, type=FILE, help="Where to look for moved slides; may be repeated.")
+@slides_dir_option
 @click.option("--dry-run", is_flag=True, help="Tell what would run, tiles, expected time and size; change nothing.")
 @json_option
 @click.option("-v", "--verbose", count=True, help="Say more; -vv with the place in the code of every failure.")
@@ -94,7 +100,7 @@ def command(
     """
     from cerberus_annotate.annotate.plan import plan
     from cerberus_annotate.annotate.run import run
-    from cerberus_annotate.cli.predictor import load_predictor
+    from cerberus_annotate.cli.predictor import load_expectation, load_predictor
     from cerberus_annotate.cli.progress import RichProgress
     from cerberus_annotate.qupath import open_project
 
@@ -102,8 +108,9 @@ def command(
     opened = open_project(project, engine)
     model, predict = load_predictor(model_name, device, choices["precision"], batch_size, choices["geometry"])
     options = _options(model, classes, choices)
+    logger.info("model %s (sha256 %s) on %s", model.name, model.sha256[:12], model.device)
     if dry_run:
-        planned = plan(opened, model, options)
+        planned = plan(opened, model, options, load_expectation(model, options.precision, options.geometry))
         _print_plan(planned, model, as_json)
         ctx.exit(planned.exit_code)
     with RichProgress(quiet or (as_json and not verbose)) as progress:
@@ -183,9 +190,10 @@ def _print_plan(planned: "Plan", model: Any, as_json: bool) -> None:
         click.echo(json.dumps(plan_json(planned, model), ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("image", "size in px", "µm/px", "regions", "mm²", "tiles", "about", "MB", box=None)
+    columns = ("size in px", "µm/px", "regions", "mm²", "tiles", "about", "MB")
+    table = Table(Column("image", overflow="fold"), *columns, box=None)
     for image in planned.images:
         if image.refusal or image.mpp is None:
             table.add_row(image.name, "", "", "will not be done", "", "", "", "")
@@ -200,7 +208,9 @@ def _print_plan(planned: "Plan", model: Any, as_json: bool) -> None:
             _duration(image.seconds),
             f"{image.megabytes:.1f}",
         )
-    Console(highlight=False).print(table)
+    # in a file or pipe nobody wants the 80 columns of a terminal
+    width = None if sys.stdout.isatty() else WIDE
+    Console(highlight=False, width=width).print(table)
     for image in planned.images:
         if image.refusal:
             click.echo(f"{image.name}: {image.refusal}", err=True)

@@ -1,10 +1,18 @@
-"""The real network behind `annotate.run`'s `predict`; loads torch."""
+"""The real network behind what `annotate` asks; loads torch."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cerberus_annotate.annotate.one_image import Predict
+    from cerberus_annotate.annotate.plan import Expect
+
+
+def load_expectation(model: Any, precision: str, geometry: str) -> "Expect":
+    """What `annotate.plan` asks for tiles and seconds, after a short measurement of this machine."""
+    from cerberus_annotate.predict.expectation import expected_work, measure_speed
+
+    return partial(expected_work, model=model, speed=measure_speed(model, precision), geometry=geometry)
 
 
 def load_predictor(
@@ -17,7 +25,9 @@ def load_predictor(
     from cerberus_annotate.network import load_model
     from cerberus_annotate.network.registry import DEFAULT_MODEL
     from cerberus_annotate.predict import predict_slide
+    from cerberus_annotate.predict.inference import choose_precision
 
     model = load_model(model_name or DEFAULT_MODEL, device=device)
+    choose_precision(model.device, precision)
     predict = partial(predict_slide, model=model, batch_size=batch_size, precision=precision, geometry=geometry)
     return model, predict

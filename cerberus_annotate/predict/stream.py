@@ -66,7 +66,7 @@ def predict_slide(
     grid_areas = None if areas is None else shapely.transform(areas, lambda xy: xy / scale)
     tiles = tile_grid(*size, tiling.side, tiling.reach, grid_areas)
     outputs = [name for task in wanted for name in TASK_OUTPUTS[task] if name in model.classes]
-    network = model.network if dtype == torch.float32 else copy.deepcopy(model.network).to(dtype)
+    network = network_in(model, dtype)
     batch = batch_size or default_batch_size(model.network.config, tiling, dtype, model.device)
     assembly = Assembly(model.classes, wanted, tiling, size, tiles)
     done = 0
@@ -89,6 +89,11 @@ def predict_slide(
     if progress is not None:
         progress(done, len(tiles), len(objects))
     return objects_at_level0(objects, scale, mpp=mpp)
+
+
+def network_in(model: Model, dtype: torch.dtype) -> Cerberus:
+    """The model's network in a number type; a copy where that is another than its own."""
+    return model.network if dtype == torch.float32 else copy.deepcopy(model.network).to(dtype)
 
 
 def _checked_tasks(model: Model, tasks: Sequence[str] | None) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return StubModel(), predict
 
     monkeypatch.setattr("cerberus_annotate.cli.predictor.load_predictor", load)
+    monkeypatch.setattr("cerberus_annotate.cli.predictor.load_expectation", lambda *_: lambda *_, **__: (1, 2.0))
     return asked
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cerberus_annotate.network.registry import DEFAULT_MODEL, registered_models
 from cerberus_annotate.qupath import open_project
 
 from .conftest import Result, write_slide
@@ -129,6 +130,8 @@ def test_a_labs_classes(call: Call, project: Path, stub: dict[str, Any], tmp_pat
         (["--engine", "paquo"], "not there yet"),
         (["--tasks", "cells"], "no task 'cells'"),
         (["--tasks", "lumen"], "has no task 'lumen'"),
+        (["--tasks", ","], "no name is given"),
+        (["--slides-dir", "nowhere"], "does not exist"),
         (["--regions", "here"], "names no regions"),
         (["--images", "nothing*"], "Its images: one.tif"),
         (["--mpp", "250"], "is no pixel size"),
@@ -166,6 +169,29 @@ def test_an_unreadable_data_file_fails_that_image_and_is_kept(
     assert result.code == 1
     assert [image["status"] for image in result.json["images"]] == ["failed", "done"]
     assert data.read_bytes() == before
+
+
+def test_a_precision_that_the_device_has_not_is_wrong_usage(call: Call, project: Path) -> None:
+    if not any(model.name == DEFAULT_MODEL for model in registered_models()):
+        pytest.skip("the bundled weights are not there")
+    result = call(project, "--precision", "fp16", "--device", "cpu")
+    assert result.code == 2
+    assert "fp16 is for GPUs" in result.err
+
+
+def test_verbose_names_slide_pixel_size_and_regions(
+    call: Call, project: Path, stub: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    call(project, "-v")
+    assert "300 x 300 px of 0.5 x 0.5 µm (project), the tissue" in caplog.text
+
+
+def test_a_dry_run_shows_whole_names(call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
+    name = "a very long name that a laboratory system made up " * 2
+    call("create", tmp_path / "P", write_slide(tmp_path / f"{name}.tif"))
+    shown = call(tmp_path / "P", "--dry-run").out
+    assert "…" not in shown
+    assert "0.5 (project)" in " ".join(shown.split())
 
 
 def test_a_model_that_is_not_there(call: Call, project: Path) -> None:

@@ -1,0 +1,72 @@
+"""How long a slide will take on this machine, before it is begun."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+import torch
+
+from cerberus_annotate.network.model import Model
+from cerberus_annotate.predict.geometry import choose_geometry
+from cerberus_annotate.predict.inference import REFERENCE_KEPT, REFERENCE_MARGIN, Geometry, choose_precision, tile_maps
+from cerberus_annotate.predict.stream import network_in
+from cerberus_annotate.slide import Slide, grid_size, tile_grid
+
+PROBE = Geometry(2 * REFERENCE_KEPT, 0, 0)
+
+OTHER_SECONDS_PER_MM2 = 3.0
+"""Reading, outlines and writing; measured on dense tissue with one CPU thread, they hardly depend on the model."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the network does in a second on its device.  pixels: computed px, margins included."""
+
+    pixels: float
+    dtype: torch.dtype
+
+
+def measure_speed(model: Model, precision: str = "auto") -> Speed:
+    """Times the network on one small tile, after one that warms it up.  Raises UsageError as `choose_precision`."""
+    dtype = choose_precision(model.device, precision)
+    network = network_in(model, dtype)
+    tile = np.random.default_rng(0).integers(0, 255, (PROBE.side, PROBE.side, 3), np.uint8)
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        tile_maps(network, [tile], PROBE, list(model.classes), dtype)
+        seconds = time.perf_counter() - started
+    return Speed(tile.shape[0] * tile.shape[1] / seconds, dtype)
+
+
+def expected_work(
+    slide: Slide,
+    mpp: tuple[float, float],
+    model: Model,
+    speed: Speed,
+    *,
+    tasks: Sequence[str],
+    areas: shapely.Geometry | None = None,
+    geometry: str = "auto",
+) -> tuple[int, float]:
+    """(tiles, seconds) of `predict_slide` with the same arguments; the seconds are rough and for all tasks."""
+    scale = (model.mpp / mpp[0], model.mpp / mpp[1])
+    size = grid_size(slide, scale)
+    tiling = choose_geometry(
+        model.network.config, size, "nuclei" in tasks, speed.dtype, model.device, geometry == "reference"
+    )
+    grid_areas = None if areas is None else shapely.transform(areas, lambda xy: xy / scale)
+    tiles = tile_grid(*size, tiling.side, tiling.reach, grid_areas)
+    computed = sum(_computed(tile.width, tiling) * _computed(tile.height, tiling) for tile in tiles)
+    kept = size[0] * size[1] if grid_areas is None else grid_areas.area
+    return len(tiles), computed / speed.pixels + kept * model.mpp**2 / 1e6 * OTHER_SECONDS_PER_MM2
+
+
+def _computed(side: int, tiling: Geometry) -> float:
+    """px along one axis that the network sees for a tile."""
+    if not tiling.reference:
+        return side + 2 * tiling.reach
+    patches = -(-(side + 2 * tiling.halo) // REFERENCE_KEPT)
+    return patches * (REFERENCE_KEPT + 2 * REFERENCE_MARGIN)
