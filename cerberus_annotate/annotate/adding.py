@@ -44,7 +44,15 @@ def add_slide(project: Project, path: Path, mpp: tuple[float, float] | None = No
         )
         known = {image.id for image in project.images}
         image = project.add_image(server, slide.path.name, thumbnail=_thumbnail(slide))
-        return Added(image.id, image.name, image.id not in known, slide.width, slide.height, size, slide.format)
+        return Added(
+            image.id,
+            image.name,
+            image.id not in known,
+            slide.width,
+            slide.height,
+            image.pixel_size or slide.mpp,
+            slide.format,
+        )
 
 
 def _thumbnail(slide: Slide) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cerberus_annotate.annotate.regions import REGION_CLASS
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.objects.class_names import class_colour, class_name
 from cerberus_annotate.qupath.path_object import PathClass
@@ -88,6 +89,11 @@ def _lab_class(path: Path, text: str, value: Any) -> PathClass:
             'such as { name = "Tumour", colour = "#c80000" }.'
         )
     name = entry.get("name", text)
+    if name == REGION_CLASS:
+        raise UsageError(
+            f'The class mapping {path}: "{text}" cannot be {REGION_CLASS}, which says where to look: the '
+            "next run would look inside these objects only."
+        )
     try:
         colour = _colour(entry["colour"]) if "colour" in entry else class_colour(text)
         return PathClass.of(name, colour)

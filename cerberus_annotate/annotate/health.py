@@ -26,6 +26,10 @@ class Finding:
 def examine(project: Project, options: Options | None = None) -> list[Finding]:
     """Looks at the project as a run would, opens every slide and reads every data file; changes nothing."""
     findings = _examine_project(project)
+    try:
+        project.classes  # noqa: B018  every image's objects need them
+    except ProjectError as error:
+        return [*findings, Finding("", str(error))]
     for image in project.images:
         findings += _examine_image(project, image, options or Options())
     return findings

@@ -1,5 +1,6 @@
 """One image of a run: open, predict, decide, commit."""
 
+import logging
 import re
 import time
 from collections import Counter
@@ -21,6 +22,8 @@ from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import Edit, Image, PathClass, PathObject, Project, write_geojson
 from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.slide.slide import Slide
+
+logger = logging.getLogger(__name__)
 
 
 class Predict(Protocol):
@@ -63,6 +66,15 @@ def annotate_image(
             )
         tissue = _once(lambda: _tissue(slide, mpp))
         regions = find_regions(options.regions, image.name, size, state.objects, tissue)
+        logger.info(
+            "image %s: %s, %d x %d px of %.4g x %.4g µm (%s), %s",
+            image.name,
+            slide.path,
+            *size,
+            *mpp,
+            source,
+            regions.said,
+        )
         found = predict(slide, mpp, tasks=tasks, areas=regions.area, progress=progress)
         predictions = prepare_predictions(found, size, regions.area, options.classes, options.min_confidence)
         if options.write_tissue:

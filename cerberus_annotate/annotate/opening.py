@@ -30,7 +30,7 @@ def choose_images(project: Project, patterns: Sequence[str]) -> list[Image]:
     ]
     if not chosen:
         names = ", ".join(image.name for image in images[:10]) + (", …" if len(images) > 10 else "")
-        raise UsageError(f"No image of the project fits --images {' '.join(patterns)}. Its images: {names}.")
+        raise UsageError(f"No image of the project has a name like {' or '.join(patterns)}. Its images: {names}.")
     return chosen
 
 

@@ -11,11 +11,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 all done, 1 some images failed or something is wrong, 2 wrong usage or unusable project or model,
     130 interrupted.
     """
+    import logging
+
     import click
 
     from cerberus_annotate.cli.group import cli
     from cerberus_annotate.errors import CerberusError
 
+    # what it has to say of a damaged file comes again as our own sentence
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         code = cli.main(
             args=list(sys.argv[1:] if arguments is None else arguments),

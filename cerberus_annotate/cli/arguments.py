@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class PixelSize(click.ParamType):
     """µm per pixel: one number, or x,y."""
 
-    name = "µm"
+    name = "mpp"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
         if isinstance(value, tuple):
@@ -46,10 +46,14 @@ class Names(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        return tuple(name.strip() for name in str(value).split(",") if name.strip())
+        names = tuple(name.strip() for name in str(value).split(",") if name.strip())
+        if not names:
+            self.fail("no name is given; leave the option out for all.")
+        return names
 
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 project_argument = click.argument("project", type=FILE)
 mpp_option = click.option(
@@ -58,6 +62,9 @@ mpp_option = click.option(
     help="µm per pixel where neither the project nor the file says it; one number, or x,y.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+slides_dir_option = click.option(
+    "--slides-dir", multiple=True, type=FOLDER, help="Where to look for moved slides; may be repeated."
+)
 model_option = click.option(
     "--model", "model_name", metavar="NAME|PATH", help="A model by name (see `models list`) or a checkpoint."
 )

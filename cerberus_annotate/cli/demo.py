@@ -48,7 +48,7 @@ def command(
     if slide is None:
         from cerberus_annotate.slide.demo_slide import write_demo_slide
 
-        slide = folder / "colon.tif"
+        slide = project.folder / "colon.tif"
         if not slide.exists():
             write_demo_slide(slide)
     added = add_slide(project, slide, mpp)
@@ -57,9 +57,11 @@ def command(
     options = Options(images=(_literal(added.name),), mpp=mpp)
     with RichProgress(as_json) as progress:
         summary = run(project, model, options, predict, progress)
-    record = summary.images[added.id]
-    if record.status != "done":
-        raise click.ClickException(record.reason)
+    if summary.exit_code:
+        if as_json:
+            click.echo(json.dumps({**summary_json(summary), "project": str(project.path)}, ensure_ascii=False))
+        click.echo(f"Error: {summary.images[added.id].reason}", err=True)
+        ctx.exit(summary.exit_code)
     image = next(image for image in project.images if image.id == added.id)
     overlay = project.folder / "overlay.png"
     with open_image(project, image, options) as opened:

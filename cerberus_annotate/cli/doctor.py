@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 import cerberus_annotate
-from cerberus_annotate.cli.arguments import FILE, engine_option, json_option
+from cerberus_annotate.cli.arguments import FILE, engine_option, json_option, slides_dir_option
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "shapely", "openslide-python", "openslide-bin", "tifffile")
 
 
 @click.command(name="doctor", short_help="Check the installation, the model and a project.")
 @click.argument("project", type=FILE, required=False)
-@click.option("--slides-dir", multiple=True, type=FILE, help="Where to look for moved slides; may be repeated.")
+@slides_dir_option
 @engine_option
 @json_option
 @click.pass_context
@@ -83,7 +83,19 @@ def _device() -> tuple[str | None, str]:
     device = choose_device("auto")
     if device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})", ""
-    return f"{device} ({torch.get_num_threads()} threads)" if device == "cpu" else device, ""
+    return (f"cpu ({torch.get_num_threads()} threads); {_why_no_gpu()}" if device == "cpu" else device), ""
+
+
+def _why_no_gpu() -> str:
+    """What was looked for, and what is missing."""
+    import torch
+
+    if torch.version.cuda is None and torch.version.hip is None:
+        return "no GPU: this torch is built without CUDA (for an NVIDIA GPU install one that has it, see pytorch.org)"
+    return (
+        f"no GPU: torch {torch.__version__} finds no device (torch.cuda.is_available() is false). With an NVIDIA GPU, "
+        "see whether `nvidia-smi` shows it; its driver may be missing or older than this torch needs"
+    )
 
 
 def _model() -> tuple[str | None, str]:

@@ -141,7 +141,7 @@ def slide_location(
     found = _search(file_name(server.uri), slides_dirs, name)
     if found is not None:
         return SlideLocation(found, crop_bounds, series, server.provider)
-    places = " or ".join(str(place) for place in dict.fromkeys(tried)) or server.uri
+    places = " or ".join(dict.fromkeys([str(uri_path(server.uri)), *map(str, tried)]))
     raise SlideError(
         f"The slide of image '{name}' is not at {places}. Put it there, correct its place in QuPath "
         "(Project > Check project URIs), or name the folder it lies in with --slides-dir."

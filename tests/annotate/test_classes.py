@@ -51,6 +51,7 @@ def test_names_and_colours(tmp_path: Path) -> None:
         ("Gland = { colour = [1, 2, 300] }", "is no colour"),
         ('Gland = { colour = "#12345g" }', "Gland"),
         ("Gland = 3", "needs a name"),
+        ('Gland = "Region*"', "where to look"),
         ("Gland = { name = 3 }", "lab.toml"),
         ("Gland", "no valid TOML"),
     ],

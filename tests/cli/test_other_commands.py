@@ -33,6 +33,11 @@ class TestCreate:
         assert [image["name"] for image in result.json["images"]] == ["one.tif"]
         assert "none.svs" in result.json["failed"][0]["reason"]
 
+    def test_a_slide_that_is_there_keeps_the_pixel_size_of_the_project(self, call: Call, tmp_path: Path) -> None:
+        slide = write_slide(tmp_path / "one.tif", mpp=None)
+        call("create", tmp_path / "P", slide, "--mpp", "0.25")
+        assert call("create", tmp_path / "P", slide, "--json").json["images"][0]["mpp"] == [0.25, 0.25]
+
     def test_needs_a_slide(self, call: Call, tmp_path: Path) -> None:
         assert call("create", tmp_path / "P").code == 2
 
@@ -58,11 +63,16 @@ class TestDemo:
         assert again.json["objects"] == first.json["objects"]
         assert data.read_bytes() == before
 
+    def test_in_a_project_file_of_any_name(self, call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
+        assert call("demo", tmp_path / "first" / "look.qpproj").code == 0
+        assert (tmp_path / "first" / "colon.tif").exists()
+
     def test_own_slide(self, call: Call, stub: dict[str, Any], tmp_path: Path) -> None:
         slide = write_slide(tmp_path / "mine [a].tif", mpp=None)
-        result = call("demo", "--slide", slide, tmp_path / "demo")
-        assert result.code == 2
-        assert "--mpp" in result.err
+        result = call("demo", "--slide", slide, tmp_path / "demo", "--json")
+        assert result.code == result.json["exit_code"] == 1
+        assert "--mpp" in result.json["images"][0]["reason"]
+        assert "--mpp" in call("demo", "--slide", slide, tmp_path / "demo").err
         result = call("demo", "--slide", slide, "--mpp", "0.5", tmp_path / "demo", "--json")
         assert [image["name"] for image in result.json["images"]] == ["mine [a].tif"]
 
@@ -140,7 +150,7 @@ class TestDoctor:
         result = call("doctor", "--json")
         content = result.json
         assert content["versions"]["torch"]
-        assert content["device"]
+        assert content["device"].startswith(("cuda", "mps")) or "no GPU: " in content["device"]
         has_model = any(model.name == DEFAULT_MODEL for model in registered_models())
         assert bool(content["model"]) == has_model
         assert result.code == content["exit_code"] == int(not has_model)
@@ -166,6 +176,13 @@ class TestDoctor:
         assert "--mpp" in told["no size.tif"]
         assert "one.tif" not in told
         assert "Problem: missing.tif" in call("doctor", tmp_path / "P").out
+
+    def test_a_broken_class_list_is_told_once(self, call: Call, slide: Path, tmp_path: Path) -> None:
+        call("create", tmp_path / "P", slide, write_slide(tmp_path / "two.tif"))
+        (tmp_path / "P" / "classifiers" / "classes.json").write_text("{")
+        (problem,) = call("doctor", tmp_path / "P", "--json").json["problems"]
+        assert problem["image"] == ""
+        assert "The class list" in problem["problem"]
 
     def test_a_project_in_use(self, call: Call, slide: Path, tmp_path: Path) -> None:
         call("create", tmp_path / "P", slide)

@@ -107,6 +107,8 @@ def test_a_missing_slide_is_named_with_the_mend(tmp_path: Path) -> None:
     project = Moved(tmp_path / "project.qpproj", "file:/old/project.qpproj")
     with pytest.raises(SlideError, match=r"'my image' is not at .*slides.a\.svs.*--slides-dir"):
         slide_location(server("file:/slides/a.svs"), project, image_name="my image")
+    with pytest.raises(SlideError, match=r"is not at D:\\scans\\a b\.svs"):
+        slide_location(server("file:/D:/scans/a%20b.svs"), project)
 
 
 @pytest.mark.parametrize(
