@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from cerberus_annotate.annotate.backups import fingerprint_of
@@ -14,6 +15,7 @@ from cerberus_annotate.annotate.opening import check_type, open_image, pixel_siz
 from cerberus_annotate.annotate.options import KINDS, MANY_NUCLEI, Options
 from cerberus_annotate.annotate.regions import Regions, find_regions
 from cerberus_annotate.annotate.written import entries_of, outline_objects, path_objects, prepare_predictions
+from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.feedback.compare import Comparison
 from cerberus_annotate.feedback.ledger import Ledger, commit_changes, ledger_path, write_ledger
 from cerberus_annotate.feedback.rerun import Decision, decide
@@ -144,7 +146,7 @@ def _write(
     of_tasks = (obj for entry, obj in (*compared.untouched, *compared.edited) if entry.task in tasks)
     standing = [*(obj for obj in of_tasks if obj.uuid not in gone), *added]
     if options.geojson_dir is not None:
-        write_geojson(standing, options.geojson_dir / f"{_file_name(image.name)}.geojson")
+        _write_geojson(standing, options.geojson_dir, image, project)
     return ImageRecord(
         name=image.name,
         status="done",
@@ -200,6 +202,17 @@ def _change(edit: Edit, decision: Decision, added: Sequence[PathObject]) -> None
     for _, obj in decision.remove:
         edit.remove(obj.uuid)
     edit.add(added)
+
+
+def _write_geojson(objects: Sequence[PathObject], folder: Path, image: Image, project: Project) -> None:
+    """One file an image; where several images would have the same file name, it ends in the image's id."""
+    name = _file_name(image.name)
+    if sum(_file_name(other.name).lower() == name.lower() for other in project.images) > 1:
+        name = f"{name} ({image.id})"
+    try:
+        write_geojson(objects, folder / f"{name}.geojson")
+    except ProjectError as error:
+        raise ProjectError(f"{error} The objects themselves are in the project.") from error
 
 
 def _file_name(image_name: str) -> str:

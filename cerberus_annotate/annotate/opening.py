@@ -19,15 +19,19 @@ TYPE_NAMES = {
 
 
 def choose_images(project: Project, patterns: Sequence[str]) -> list[Image]:
-    """The project's images whose name fits one of `patterns` (all without patterns).  Raises UsageError for none."""
+    """The project's images whose name fits one of `patterns` (all without patterns).  Raises UsageError for none.
+
+    A pattern that is letter by letter the name of an image means images of that name only.
+    """
     images = list(project.images)
     if not images:
         raise UsageError(f"The project {project.path} has no images. Add slides with `cerberus-annotate create`.")
-    chosen = [
-        image
-        for image in images
-        if not patterns or any(fnmatch.fnmatchcase(image.name, pattern) for pattern in patterns)
-    ]
+    own_names = {image.name for image in images}
+
+    def fits(name: str, pattern: str) -> bool:
+        return name == pattern if pattern in own_names else fnmatch.fnmatchcase(name, pattern)
+
+    chosen = [image for image in images if not patterns or any(fits(image.name, pattern) for pattern in patterns)]
     if not chosen:
         names = ", ".join(image.name for image in images[:10]) + (", …" if len(images) > 10 else "")
         raise UsageError(f"No image of the project has a name like {' or '.join(patterns)}. Its images: {names}.")

@@ -78,7 +78,6 @@ def plan(project: Project, model: ModelFacts, options: Options, expect: Expect) 
 def _plan_image(project: Project, image: Image, tasks: tuple[str, ...], options: Options, expect: Expect) -> ImagePlan:
     from cerberus_annotate.slide.tissue import tissue_polygons
 
-    planned = ImagePlan(image.id, image.name)
     try:
         check_type(image.name, image.image_type, options.any_stain)
         with open_image(project, image, options) as slide:
@@ -90,11 +89,11 @@ def _plan_image(project: Project, image: Image, tasks: tuple[str, ...], options:
             pixels = size[0] * size[1] if regions.area is None else regions.area.area
             tiles, seconds = expect(slide, mpp, tasks=tasks, areas=regions.area)
     except (CerberusError, OSError) as error:
-        return ImagePlan(planned.id, planned.name, refusal=str(error))
+        return ImagePlan(image.id, image.name, refusal=str(error))
     area_mm2 = pixels * mpp[0] * mpp[1] / 1e6
     return ImagePlan(
-        planned.id,
-        planned.name,
+        image.id,
+        image.name,
         slide=str(slide.path),
         width=size[0],
         height=size[1],

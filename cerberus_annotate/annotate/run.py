@@ -14,7 +14,7 @@ from cerberus_annotate.annotate.one_image import Predict, annotate_image
 from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.regions import check_regions
-from cerberus_annotate.errors import CerberusError, ImageRefusedError
+from cerberus_annotate.errors import CerberusError, ImageRefusedError, UsageError
 from cerberus_annotate.feedback.runs import ImageRecord, Run, new_run_id, now, read_runs, write_run
 from cerberus_annotate.qupath import Image, Project
 
@@ -94,6 +94,7 @@ def run(
     progress = progress or Silent()
     tasks = options.chosen_tasks(tuple(model.tasks))
     check_regions(options.regions)
+    _make_geojson_folder(options.geojson_dir)
     chosen = choose_images(project, options.images)
     folder = work_folder(project)
     with project.lock():
@@ -114,6 +115,15 @@ def run(
         record = replace(record, state="finished", finished=now())
         write_run(folder, record)
     return RunSummary(record, seen, resumed)
+
+
+def _make_geojson_folder(folder: Path | None) -> None:
+    """Refuses an unusable folder before the hours of work."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The folder {folder} (--geojson-dir) cannot be made: {error.strerror or error}.") from error
 
 
 def _start(folder: Path, model: ModelFacts, options: Options, tasks: tuple[str, ...]) -> tuple[Run, bool]:

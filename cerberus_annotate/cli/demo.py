@@ -53,8 +53,7 @@ def command(
             write_demo_slide(slide)
     added = add_slide(project, slide, mpp)
     model, predict = load_predictor(model_name, device, "auto", None, "auto")
-    # the name is taken letter by letter, whatever pattern it may look like
-    options = Options(images=(_literal(added.name),), mpp=mpp)
+    options = Options(images=(added.name,), mpp=mpp)
     with RichProgress(as_json) as progress:
         summary = run(project, model, options, predict, progress)
     if summary.exit_code:
@@ -74,7 +73,3 @@ def command(
         click.echo(f"  {count:>6,}  {name}")
     click.echo(f"Look at {overlay}, or open {project.path} in QuPath: all outlines can be edited there.")
     click.echo(f"After your edits run it again, nothing of yours is touched: cerberus-annotate {project.path}")
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

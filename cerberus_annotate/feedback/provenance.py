@@ -4,12 +4,5 @@ QuPath keeps an object's UUID and its metadata through edits of shape, class, na
 before 0.4 keep no UUID, so our own id stands in the metadata as well.
 """
 
-from cerberus_annotate.qupath.path_object import PathObject
-
 RUN_KEY = "cerberus.run"
 ID_KEY = "cerberus.id"
-
-
-def run_of(obj: PathObject) -> str | None:
-    """Id of the run that wrote the object, or None when it is not ours."""
-    return obj.metadata.get(RUN_KEY)

@@ -58,7 +58,6 @@ def decide(
     kept: list[tuple[Entry, PathObject]] = []
     for pair, is_inside in zip(compared.untouched, inside, strict=True):
         (ours if is_inside and pair[0].task in tasks else kept).append(pair)
-    kept_theirs = _bases_of(compared.theirs)
     remove: list[tuple[Entry, PathObject]] = []
     add: list[PredictedObject] = []
     dropped: list[PredictedObject] = []
@@ -72,19 +71,7 @@ def decide(
         remove.extend(pair for pair in mine if pair[1].kind != kind)
         left, new = _leave_equal(same_kind, found, stands_for, {prediction.uuid for prediction in add})
         remove.extend(pair for at, pair in enumerate(same_kind) if at not in left)
-        bases = class_bases.get(task, ())
-        obstacles = [
-            *((entry.polygon, None) for entry in compared.deleted if entry.task == task),
-            *(
-                (shape, obj.uuid)
-                for entry, obj in compared.edited
-                if entry.task == task or _base(obj) in bases
-                for shape in ((entry.polygon, obj.roi) if entry.task == task else (obj.roi,))
-            ),
-            *((obj.roi, obj.uuid) for entry, obj in kept if entry.task == task),
-            *((obj.roi, obj.uuid) for base, obj in kept_theirs if base in bases),
-        ]
-        suppressed = _suppressed(new, obstacles)
+        suppressed = _suppressed(new, _obstacles(task, class_bases.get(task, ()), compared, kept))
         for at, prediction in enumerate(new):
             if at not in suppressed:
                 add.append(prediction)
@@ -125,6 +112,25 @@ def _leave_equal(
     return left, [prediction for at, prediction in enumerate(found) if at not in matched]
 
 
+def _obstacles(
+    task: str, bases: Collection[str], compared: Comparison, kept: Sequence[tuple[Entry, PathObject]]
+) -> list[tuple[BaseGeometry | None, uuid_module.UUID | None]]:
+    """Outlines that no prediction of `task` may repeat, each with the object that stands there (None: deleted).
+
+    An edited object counts with the outline that we wrote and with the one that it has now.
+    """
+    outlines: list[tuple[BaseGeometry | None, uuid_module.UUID | None]] = []
+    outlines += [(entry.polygon, None) for entry in compared.deleted if entry.task == task]
+    for entry, obj in compared.edited:
+        if entry.task == task:
+            outlines.append((entry.polygon, obj.uuid))
+        if entry.task == task or _base(obj) in bases:
+            outlines.append((obj.roi, obj.uuid))
+    outlines += [(obj.roi, obj.uuid) for entry, obj in kept if entry.task == task]
+    outlines += [(obj.roi, obj.uuid) for obj in compared.theirs if _base(obj) in bases]
+    return outlines
+
+
 def _suppressed(
     new: Sequence[PredictedObject],
     obstacles: Sequence[tuple[BaseGeometry | None, uuid_module.UUID | None]],
@@ -153,7 +159,3 @@ def _inside(polygons: Sequence[BaseGeometry], within: BaseGeometry | None) -> li
 
 def _base(obj: PathObject) -> str | None:
     return None if obj.path_class is None else obj.path_class.base
-
-
-def _bases_of(objects: Sequence[PathObject]) -> list[tuple[str | None, PathObject]]:
-    return [(_base(obj), obj) for obj in objects]

@@ -15,6 +15,7 @@ import pytest
 from shapely import affinity
 from shapely.geometry import Polygon, box
 
+from cerberus_annotate.annotate.adding import add_slide
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import run
 from cerberus_annotate.errors import ProjectError, ProjectLockedError, UsageError
@@ -155,6 +156,30 @@ class TestOptions:
         run(make_project(), model, replace(WHOLE, geojson_dir=tmp_path / "out"), predict)
         content = json.loads((tmp_path / "out" / "one.tif.geojson").read_text("utf-8"))
         assert len(content["features"]) == 38
+
+    def test_geojson_of_images_with_one_name(
+        self, make_project: MakeProject, model: Any, predict: Any, tmp_path: Path
+    ) -> None:
+        project = make_project()
+        (tmp_path / "other").mkdir()
+        write_pyramid(tmp_path / "other" / "one.tif", np.full((300, 300, 3), 200, np.uint8), 0.5)
+        add_slide(project, tmp_path / "other" / "one.tif")
+        run(project, model, replace(WHOLE, geojson_dir=tmp_path / "out"), predict)
+        names = {path.name for path in (tmp_path / "out").iterdir()}
+        assert names == {"one.tif (1).geojson", "one.tif (2).geojson"}
+
+    def test_a_folder_for_geojson_that_cannot_be_made_is_refused_at_once(
+        self, make_project: MakeProject, model: Any, predict: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(UsageError, match="--geojson-dir"):
+            run(make_project(), model, replace(WHOLE, geojson_dir=tmp_path / "file"), predict)
+        assert predict.calls == []
+
+    def test_an_images_own_name_is_no_pattern(self, make_project: MakeProject, model: Any, predict: Any) -> None:
+        project = make_project("a [1].tif", "a 1.tif")
+        summary = run(project, model, replace(WHOLE, images=("a [1].tif",)), predict)
+        assert [record.name for record in summary.images.values()] == ["a [1].tif"]
 
 
 class TestRegions:
