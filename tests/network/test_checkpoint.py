@@ -69,7 +69,9 @@ def test_a_margin_gives_the_same_as_cutting_afterwards() -> None:
         whole = network(image)
         for margin in (8, 40, 57, 104):
             for name, value in network(image, margin=margin).items():
-                assert torch.allclose(value, whole[name][:, :, margin:-margin, margin:-margin], atol=1e-5)
+                expected = whole[name][:, :, margin:-margin, margin:-margin]
+                # sums come in another order: float32 rounds by the size of the largest logits
+                assert (value - expected).abs().max() <= 1e-5 * whole[name].abs().max()
 
 
 class Hostile:
