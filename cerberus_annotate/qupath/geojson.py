@@ -21,6 +21,8 @@ _GEOMETRY_TYPES = frozenset(
 )
 _KINDS: dict[str, Kind] = {
     **{kind: kind for kind in get_args(Kind)},
+    # What QuPath writes since 0.4; it reads tma_core as well.
+    "tmaCore": "tma_core",
     # What QuPath 0.2 and 0.3 wrote under `id` and `object_type`.
     "PathAnnotationObject": "annotation",
     "PathDetectionObject": "detection",
@@ -62,7 +64,7 @@ def _dump(value: Any) -> str:
 
 
 def _feature(item: PathObject) -> str:
-    properties: dict[str, Any] = {"objectType": item.kind}
+    properties: dict[str, Any] = {"objectType": "tmaCore" if item.kind == "tma_core" else item.kind}
     if item.name is not None:
         properties["name"] = item.name
     if item.colour is not None:

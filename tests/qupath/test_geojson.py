@@ -85,6 +85,17 @@ def test_every_form_is_read(content: Any, count: int, tmp_path: Path) -> None:
     assert [item.kind for item in read_geojson(path)] == ["annotation"] * count
 
 
+def test_a_tma_core_is_called_as_qupath_calls_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.geojson"
+    feature = {"type": "Feature", "geometry": POLYGON, "properties": {"objectType": "tmaCore", "isMissing": False}}
+    path.write_text(json.dumps(feature))
+    core = read_geojson(path)[0]
+    assert core.kind == "tma_core"
+    write_geojson([core], path)
+    assert json.loads(path.read_text())["features"][0]["properties"]["objectType"] == "tmaCore"
+    assert read_geojson(path)[0].kind == "tma_core"
+
+
 def test_what_older_qupath_wrote_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.geojson"
     feature = {
