@@ -9,7 +9,6 @@ import pytest
 import shapely
 import torch
 from PIL import Image
-from skimage.data import immunohistochemistry
 
 from cerberus_annotate.errors import ModelError, UsageError
 from cerberus_annotate.network import Model, fold_norms, load_model, official
@@ -18,6 +17,7 @@ from cerberus_annotate.network.config import lean_config, official_config
 from cerberus_annotate.objects import PredictedObject
 from cerberus_annotate.predict import geometry, inference, predict_image, stream
 from cerberus_annotate.predict.image import ArraySlide
+from cerberus_annotate.slide.demo_slide import demo_picture
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_polygons_are_clean_and_inside_the_image(model: Model, tissue: np.ndarra
 
 def test_pixel_size_sets_the_scale_of_what_is_found(model: Model) -> None:
     """The same tissue given at half the pixel size has its objects at twice the coordinates."""
-    rgb = immunohistochemistry()[:256, :256]
+    rgb = demo_picture()[:256, :256]
     double = np.asarray(Image.fromarray(rgb).resize((512, 512), Image.Resampling.BICUBIC))
     whole = predict_image(rgb, 0.5, model, tasks=["nuclei"], precision="fp32")
     twice = predict_image(double, 0.25, model, tasks=["nuclei"], precision="fp32")

@@ -2,8 +2,9 @@
 
 import errno
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -207,27 +208,27 @@ def test_a_failed_first_save_leaves_no_folder(sample_copy: Copy, monkeypatch: py
     assert not (folder / "data" / "1").exists()
 
 
-def hold_lock(folder: Path, ready: Any, done: Any) -> None:
-    with open_project(folder).lock():
-        ready.set()
-        done.wait(30)
+HOLD_LOCK = """
+import sys
+from cerberus_annotate.qupath import open_project
+with open_project(sys.argv[1]).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_two_runs_do_not_work_on_one_project_at_once(sample_copy: Copy) -> None:
     folder = sample_copy("0.6.0/tiny")
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=hold_lock, args=(folder, ready, done))
-    other.start()
-    try:
-        assert ready.wait(60)
-        with pytest.raises(ProjectLockedError, match="Another run is at work"), open_project(folder).lock():
-            pass
-        with pytest.raises(ProjectLockedError):
-            add_one(folder)
-    finally:
-        other.kill()
-        other.join()
+    command = [sys.executable, "-c", HOLD_LOCK, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(ProjectLockedError, match="Another run is at work"), open_project(folder).lock():
+                pass
+            with pytest.raises(ProjectLockedError):
+                add_one(folder)
+        finally:
+            other.kill()
     # The system freed the lock of the dead process.
     add_one(folder)
 

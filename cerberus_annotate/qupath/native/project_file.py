@@ -45,9 +45,13 @@ def read_json(path: Path, what: str) -> Any:
         raise ProjectError(f"{what} ({path}) cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise ProjectError(
-            f"{what} ({path}) is not the JSON that QuPath writes ({error}). A former state may lie beside it "
-            "as a .backup file."
+            f"{what} ({path}) is not the JSON that QuPath writes ({error}).{_former_state(path)}"
         ) from error
+
+
+def _former_state(path: Path) -> str:
+    backup = path.with_name(path.name + ".backup")
+    return f" The state before the last save lies beside it as {backup.name}." if backup.exists() else ""
 
 
 def load_project(path: Path) -> dict[str, Any]:
