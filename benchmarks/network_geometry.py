@@ -16,7 +16,7 @@ import torch
 
 from cerberus_annotate.network import fold_norms, official
 from cerberus_annotate.predict.geometry import choose_geometry
-from cerberus_annotate.predict.inference import REFERENCE_KEPT, REFERENCE_MARGIN
+from cerberus_annotate.predict.inference import REFERENCE_KEPT, REFERENCE_MARGIN, cpu_computes_in_bf16
 
 SLIDE = (20_000, 20_000)
 
@@ -50,7 +50,7 @@ def main() -> None:
         spread, difference = expected.std().item(), (value - expected).abs().max().item()
         print(f"{name:13s} largest difference {difference:.1e} at a standard deviation of {spread:.1e}")
         assert difference < 1e-3 * max(1.0, spread)
-    half = folded.to(torch.bfloat16) if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
+    half = folded.to(torch.bfloat16) if cpu_computes_in_bf16() else None
     folded = fold_norms(plain).to(memory_format=torch.channels_last)
     rates: dict[str, list[float]] = {}
     for round_number in range(given.rounds):

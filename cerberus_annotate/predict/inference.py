@@ -39,6 +39,13 @@ class Geometry:
         return self.halo + self.margin
 
 
+def cpu_computes_in_bf16() -> bool:
+    """Whether this processor has instructions for bf16 and this torch uses them; emulated, it is slower than fp32."""
+    return torch.backends.mkldnn.is_available() and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+
+
 def choose_precision(device: str, wanted: str) -> torch.dtype:
     """The number type for `auto`, `fp32`, `bf16` or `fp16` on a device.
 
@@ -48,7 +55,7 @@ def choose_precision(device: str, wanted: str) -> torch.dtype:
     if wanted == "auto":
         if device.startswith("cuda"):
             return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        if device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if device == "cpu" and cpu_computes_in_bf16():
             return torch.bfloat16
         return torch.float32
     if wanted == "fp16" and device == "cpu":
