@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from PIL import Image
 
-from cerberus_annotate.annotate.adding import add_slide
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project
 
 Result = TypeVar("Result")
@@ -69,7 +69,7 @@ def main() -> None:
         picture = Path(folder) / "picture.png"
         Image.new("RGB", (64, 64), "white").save(picture)
         project = create_project(Path(folder) / "project.qpproj")
-        add_slide(project, picture, (0.5, 0.5))
+        add_slide(project, describe_slide(picture, (0.5, 0.5)))
         timed(f"write {count:,} polygons", lambda: write(project, objects))
         image = project.images[0]
         print(f"{image.data_path.stat().st_size / 1e6:.0f} MB")

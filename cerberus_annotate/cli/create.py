@@ -27,19 +27,22 @@ def command(
     cerberus-annotate create study/project.qpproj slides/*.svs
     cerberus-annotate create study photo.png --mpp 0.5
     """
-    from cerberus_annotate.annotate.adding import add_slide
+    from cerberus_annotate.annotate.adding import add_slide, describe_slide
     from cerberus_annotate.errors import SlideError
     from cerberus_annotate.qupath import create_project
 
-    opened = create_project(project)
+    opened = None
     results, failed = [], []
     for path in slides:
         try:
-            added = add_slide(opened, path, mpp)
+            slide = describe_slide(path, mpp)
         except SlideError as error:
             failed.append({"slide": str(path), "reason": str(error)})
             click.echo(f"Error: {error}", err=True)
             continue
+        # Only now, so that slides which all fail leave no empty project behind.
+        opened = opened or create_project(project)
+        added = add_slide(opened, slide)
         results.append({"slide": str(path), **asdict(added)})
         if as_json:
             continue
@@ -48,8 +51,13 @@ def command(
         click.echo(f"{added.name}: {said}; {added.width} x {added.height} px, {size}")
     exit_code = int(bool(failed))
     if as_json:
-        content = {"project": str(opened.path), "images": results, "failed": failed, "exit_code": exit_code}
+        content = {
+            "project": str(opened.path if opened else project),
+            "images": results,
+            "failed": failed,
+            "exit_code": exit_code,
+        }
         click.echo(json.dumps(content, ensure_ascii=False))
-    elif results:
+    elif opened is not None:
         click.echo(f"Next: cerberus-annotate {opened.path}")
     ctx.exit(exit_code)

@@ -34,7 +34,7 @@ def command(
     cerberus-annotate demo
     cerberus-annotate demo --slide slide.svs first-look
     """
-    from cerberus_annotate.annotate.adding import add_slide
+    from cerberus_annotate.annotate.adding import add_slide, describe_slide
     from cerberus_annotate.annotate.opening import open_image
     from cerberus_annotate.annotate.options import Options
     from cerberus_annotate.annotate.overlay import write_overlay
@@ -44,14 +44,19 @@ def command(
     from cerberus_annotate.cli.progress import RichProgress
     from cerberus_annotate.qupath import create_project
 
-    project = create_project(folder)
     if slide is None:
         from cerberus_annotate.slide.demo_slide import write_demo_slide
 
+        project = create_project(folder)
         slide = project.folder / "colon.tif"
         if not slide.exists():
             write_demo_slide(slide)
-    added = add_slide(project, slide, mpp)
+        described = describe_slide(slide)
+    else:
+        # Before the project is made, so that an unreadable slide leaves none behind.
+        described = describe_slide(slide, mpp)
+        project = create_project(folder)
+    added = add_slide(project, described)
     model, predict = load_predictor(model_name, device, "auto", None, "auto")
     options = Options(images=(added.name,), mpp=mpp)
     with RichProgress(as_json) as progress:

@@ -10,7 +10,7 @@ import pytest
 from shapely import affinity
 from shapely.geometry import Point, Polygon, box
 
-from cerberus_annotate.annotate.adding import add_slide
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import Project, create_project
 from cerberus_annotate.slide.pyramid import write_pyramid
@@ -81,7 +81,7 @@ def make_project(tmp_path: Path) -> Callable[..., Project]:
         project = create_project(tmp_path / "project")
         for name in names or ("one.tif",):
             write_pyramid(tmp_path / name, picture(), mpp)
-            add_slide(project, tmp_path / name)
+            add_slide(project, describe_slide(tmp_path / name))
         return project
 
     return make

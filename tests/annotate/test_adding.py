@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cerberus_annotate.annotate.adding import add_slide
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.errors import SlideError
 from cerberus_annotate.qupath import create_project, open_project
 from cerberus_annotate.slide.pyramid import write_pyramid
@@ -16,8 +16,8 @@ def test_slides_and_plain_images_with_spaces_and_umlauts(tmp_path: Path) -> None
     project = create_project(tmp_path / "project")
     write_pyramid(tmp_path / "Präparat 1.tif", np.full((300, 400, 3), 200, np.uint8), 0.5)
     Image.fromarray(np.full((50, 60, 3), 200, np.uint8)).save(tmp_path / "plain.png")
-    slide = add_slide(project, tmp_path / "Präparat 1.tif")
-    plain = add_slide(project, tmp_path / "plain.png", mpp=(0.25, 0.25))
+    slide = add_slide(project, describe_slide(tmp_path / "Präparat 1.tif"))
+    plain = add_slide(project, describe_slide(tmp_path / "plain.png", (0.25, 0.25)))
     assert slide.is_new
     assert slide.mpp == pytest.approx((0.5, 0.5))
     assert plain.mpp == (0.25, 0.25)
@@ -34,18 +34,18 @@ def test_slides_and_plain_images_with_spaces_and_umlauts(tmp_path: Path) -> None
 def test_a_slide_is_not_added_twice(tmp_path: Path) -> None:
     project = create_project(tmp_path / "project")
     write_pyramid(tmp_path / "a.tif", np.full((300, 400, 3), 200, np.uint8), 0.5)
-    assert add_slide(project, tmp_path / "a.tif").is_new
-    assert not add_slide(project, tmp_path / "a.tif").is_new
+    assert add_slide(project, describe_slide(tmp_path / "a.tif")).is_new
+    assert not add_slide(project, describe_slide(tmp_path / "a.tif")).is_new
     assert len(open_project(project.path).images) == 1
 
 
 def test_what_the_file_says_counts_more_than_mpp(tmp_path: Path) -> None:
     project = create_project(tmp_path / "project")
     write_pyramid(tmp_path / "a.tif", np.full((300, 400, 3), 200, np.uint8), 0.5)
-    assert add_slide(project, tmp_path / "a.tif", mpp=(1, 1)).mpp == pytest.approx((0.5, 0.5))
+    assert add_slide(project, describe_slide(tmp_path / "a.tif", (1, 1))).mpp == pytest.approx((0.5, 0.5))
 
 
 def test_no_picture(tmp_path: Path) -> None:
     (tmp_path / "a.svs").write_text("no slide")
     with pytest.raises(SlideError):
-        add_slide(create_project(tmp_path / "project"), tmp_path / "a.svs")
+        describe_slide(tmp_path / "a.svs")

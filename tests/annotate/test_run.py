@@ -15,7 +15,7 @@ import pytest
 from shapely import affinity
 from shapely.geometry import Polygon, box
 
-from cerberus_annotate.annotate.adding import add_slide
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import run
 from cerberus_annotate.errors import ProjectError, ProjectLockedError, UsageError
@@ -163,7 +163,7 @@ class TestOptions:
         project = make_project()
         (tmp_path / "other").mkdir()
         write_pyramid(tmp_path / "other" / "one.tif", np.full((300, 300, 3), 200, np.uint8), 0.5)
-        add_slide(project, tmp_path / "other" / "one.tif")
+        add_slide(project, describe_slide(tmp_path / "other" / "one.tif"))
         run(project, model, replace(WHOLE, geojson_dir=tmp_path / "out"), predict)
         names = {path.name for path in (tmp_path / "out").iterdir()}
         assert names == {"one.tif (1).geojson", "one.tif (2).geojson"}

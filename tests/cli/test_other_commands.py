@@ -33,6 +33,16 @@ class TestCreate:
         assert [image["name"] for image in result.json["images"]] == ["one.tif"]
         assert "none.svs" in result.json["failed"][0]["reason"]
 
+    @pytest.mark.parametrize("arguments", [("create", "P", "none.svs"), ("demo", "P", "--slide", "none.svs")])
+    def test_slides_that_all_fail_leave_no_project_behind(
+        self, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        result = call(*arguments)
+        assert result.code != 0
+        assert "none.svs" in result.err
+        assert not (tmp_path / "P").exists()
+
     def test_a_slide_that_is_there_keeps_the_pixel_size_of_the_project(self, call: Call, tmp_path: Path) -> None:
         slide = write_slide(tmp_path / "one.tif", mpp=None)
         call("create", tmp_path / "P", slide, "--mpp", "0.25")
