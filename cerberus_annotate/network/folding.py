@@ -12,7 +12,7 @@ from cerberus_annotate.network.cerberus import Cerberus, Encoder, NormFirst, Res
 def fold_norms(network: Cerberus) -> Cerberus:
     """A copy in eval mode whose norms are part of the convolutions; the tissue head's stay, they follow none.
 
-    Same outputs up to rounding (3e-5 on the parity fixtures' logits, which span 60).
+    Same outputs up to rounding (within 4e-4 on the parity fixtures' logits, which span 60).
     """
     folded = copy.deepcopy(network).eval()
     for module in folded.modules():
