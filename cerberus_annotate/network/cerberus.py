@@ -14,7 +14,7 @@ from cerberus_annotate.network.config import (
     NetworkConfig,
     PatchHeadConfig,
     official_config,
-    output_names,
+    output_classes,
 )
 
 PATCH_CELL = 9
@@ -225,7 +225,7 @@ class Cerberus(nn.Module):
         head then gives one logit vector per 144 px cell of the part that lies `cell_margin` (by default `margin`)
         from every edge; its windows start 8 px above and left of the cells, as in the reference.
         """
-        wanted = set(output_names(self.config) if outputs is None else outputs)
+        wanted = set(output_classes(self.config) if outputs is None else outputs)
         maps = self.backbone(x / 255)
         height, width = x.shape[2:]
         kept = Span(margin, height - margin, margin, width - margin)
@@ -233,11 +233,10 @@ class Cerberus(nn.Module):
         found: dict[str, Tensor] = {}
         first_sums: dict[Span, Tensor] = {}
         for decoder in self.config.decoders:
-            names = {h.kind: f"{decoder.name.split('#')[0]}-{h.kind}" for h in decoder.heads}
-            if wanted.isdisjoint(names.values()):
+            if wanted.isdisjoint(decoder.outputs.values()):
                 continue
             decoded, span = self._decode(decoder, maps, bottom, kept, first_sums)
-            for kind, name in names.items():
+            for kind, name in decoder.outputs.items():
                 if name in wanted:
                     logits = self.output_head[decoder.name].get_submodule(kind)(decoded)
                     found[name] = logits if decoder.stages == 4 else _doubled(logits, span, kept)

@@ -36,6 +36,11 @@ class DecoderConfig:
     heads: tuple[HeadConfig, ...]
     stages: int = 4
 
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Name of the network's output by kind of head: `Nuclei#TYPE` gives `Nuclei-TYPE`."""
+        return {head.kind: f"{self.name.split('#')[0]}-{head.kind}" for head in self.heads}
+
 
 @dataclass(frozen=True)
 class PatchHeadConfig:
@@ -95,22 +100,12 @@ class NetworkConfig:
         )
 
 
-def output_names(config: NetworkConfig) -> tuple[str, ...]:
-    """Names of the network's outputs: `Nuclei-INST`, … and the tissue head's name."""
-    pixel = [f"{d.name.split('#')[0]}-{h.kind}" for d in config.decoders for h in d.heads]
-    return (*pixel, *([config.patch_head.name] if config.patch_head else []))
-
-
 def output_classes(config: NetworkConfig) -> dict[str, tuple[str, ...]]:
-    """Channel names of each output, by output name."""
-    pixel = [h.classes for d in config.decoders for h in d.heads]
-    return dict(
-        zip(
-            output_names(config),
-            [*pixel, *([config.patch_head.classes] if config.patch_head else [])],
-            strict=True,
-        )
-    )
+    """Channel names of each output, by output name: `Nuclei-INST`, … and the tissue head's name."""
+    classes = {d.outputs[head.kind]: head.classes for d in config.decoders for head in d.heads}
+    if config.patch_head is not None:
+        classes[config.patch_head.name] = config.patch_head.classes
+    return classes
 
 
 def official_config() -> NetworkConfig:

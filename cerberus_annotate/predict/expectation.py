@@ -9,10 +9,10 @@ import shapely
 import torch
 
 from cerberus_annotate.network.model import Model
-from cerberus_annotate.predict.geometry import choose_geometry
 from cerberus_annotate.predict.inference import REFERENCE_KEPT, REFERENCE_MARGIN, Geometry, choose_precision, tile_maps
 from cerberus_annotate.predict.stream import network_in
-from cerberus_annotate.slide import Slide, grid_size, tile_grid
+from cerberus_annotate.predict.tiling import lay_tiles
+from cerberus_annotate.slide import Slide
 
 PROBE = Geometry(2 * REFERENCE_KEPT, 0, 0)
 
@@ -52,21 +52,16 @@ def expected_work(
     geometry: str = "auto",
 ) -> tuple[int, float]:
     """(tiles, seconds) of `predict_slide` with the same arguments; the seconds are rough and for all tasks."""
-    scale = (model.mpp / mpp[0], model.mpp / mpp[1])
-    size = grid_size(slide, scale)
-    tiling = choose_geometry(
-        model.network.config, size, "nuclei" in tasks, speed.dtype, model.device, geometry == "reference"
-    )
-    grid_areas = None if areas is None else shapely.transform(areas, lambda xy: xy / scale)
-    tiles = tile_grid(*size, tiling.side, tiling.reach, grid_areas)
-    computed = sum(_computed(tile.width, tiling) * _computed(tile.height, tiling) for tile in tiles)
-    kept = size[0] * size[1] if grid_areas is None else grid_areas.area
-    return len(tiles), computed / speed.pixels + kept * model.mpp**2 / 1e6 * OTHER_SECONDS_PER_MM2
+    tiling = lay_tiles(slide, mpp, model, tasks, speed.dtype, areas, geometry == "reference")
+    cut = tiling.geometry
+    computed = sum(_computed(tile.width, cut) * _computed(tile.height, cut) for tile in tiling.tiles)
+    kept = tiling.size[0] * tiling.size[1] if tiling.areas is None else tiling.areas.area
+    return len(tiling.tiles), computed / speed.pixels + kept * model.mpp**2 / 1e6 * OTHER_SECONDS_PER_MM2
 
 
-def _computed(side: int, tiling: Geometry) -> float:
+def _computed(side: int, geometry: Geometry) -> float:
     """px along one axis that the network sees for a tile."""
-    if not tiling.reference:
-        return side + 2 * tiling.reach
-    patches = -(-(side + 2 * tiling.halo) // REFERENCE_KEPT)
+    if not geometry.reference:
+        return side + 2 * geometry.reach
+    patches = -(-(side + 2 * geometry.halo) // REFERENCE_KEPT)
     return patches * (REFERENCE_KEPT + 2 * REFERENCE_MARGIN)

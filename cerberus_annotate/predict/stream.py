@@ -20,7 +20,7 @@ from cerberus_annotate.network.model import TASK_OUTPUTS, Model
 from cerberus_annotate.objects.level0 import objects_at_level0
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.predict.assembly import Assembly
-from cerberus_annotate.predict.geometry import choose_geometry, default_batch_size
+from cerberus_annotate.predict.geometry import default_batch_size
 from cerberus_annotate.predict.inference import (
     REFERENCE_KEPT,
     Geometry,
@@ -28,7 +28,8 @@ from cerberus_annotate.predict.inference import (
     choose_precision,
     tile_maps,
 )
-from cerberus_annotate.slide import Slide, Tile, grid_size, read_scaled, tile_grid
+from cerberus_annotate.predict.tiling import lay_tiles
+from cerberus_annotate.slide import Slide, Tile, read_scaled
 
 READERS = 2
 PENDING_EXTRACTIONS = 2
@@ -58,24 +59,20 @@ def predict_slide(
     SlideError where the slide cannot be read, ModelError where a single tile does not fit on the GPU.
     """
     wanted = _checked_tasks(model, tasks)
-    scale = (model.mpp / mpp[0], model.mpp / mpp[1])
-    size = grid_size(slide, scale)
     dtype = choose_precision(model.device, precision)
-    nuclei = "nuclei" in wanted
-    tiling = choose_geometry(model.network.config, size, nuclei, dtype, model.device, geometry == "reference")
-    grid_areas = None if areas is None else shapely.transform(areas, lambda xy: xy / scale)
-    tiles = tile_grid(*size, tiling.side, tiling.reach, grid_areas)
+    tiling = lay_tiles(slide, mpp, model, wanted, dtype, areas, geometry == "reference")
+    tiles, cut = tiling.tiles, tiling.geometry
     outputs = [name for task in wanted for name in TASK_OUTPUTS[task] if name in model.classes]
     network = network_in(model, dtype)
-    batch = batch_size or default_batch_size(model.network.config, tiling, dtype, model.device)
-    assembly = Assembly(model.classes, wanted, tiling, size, tiles)
+    batch = batch_size or default_batch_size(model.network.config, cut, dtype, model.device)
+    assembly = Assembly(model.classes, wanted, cut, tiling.size, tiles)
     done = 0
     if progress is not None:
         progress(0, len(tiles), 0)
     with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as extractor:
         pending: deque[Future[None]] = deque()
-        for group in _batches(_read_ahead(readers, slide, tiles, tiling, scale, READERS + batch), batch):
-            maps = _maps_of(network, [pixels for _, pixels in group], tiling, outputs, dtype)
+        for group in _batches(_read_ahead(readers, slide, tiles, cut, tiling.scale, READERS + batch), batch):
+            maps = _maps_of(network, [pixels for _, pixels in group], cut, outputs, dtype)
             for (tile, _), found in zip(group, maps, strict=True):
                 pending.append(extractor.submit(assembly.add, tile, found))
             while len(pending) > PENDING_EXTRACTIONS:
@@ -88,7 +85,7 @@ def predict_slide(
     objects = assembly.finish()
     if progress is not None:
         progress(done, len(tiles), len(objects))
-    return objects_at_level0(objects, scale, mpp=mpp)
+    return objects_at_level0(objects, tiling.scale, mpp=mpp)
 
 
 def network_in(model: Model, dtype: torch.dtype) -> Cerberus:
