@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cerberus_annotate.annotate.backups import Backup, fingerprint_of, put_back, read_backup
+from cerberus_annotate.annotate.backups import DATA, Backup, backup_folder, fingerprint_of, put_back, read_backup
 from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_folder
 from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.errors import CerberusError
@@ -114,7 +114,7 @@ def restore(project: Project, patterns: Sequence[str] = (), force: bool = False)
 def _restore_image(project: Project, image: Image, backup: Backup, force: bool) -> Undone:
     folder, image_id = work_folder(project), image.id
     present = fingerprint_of(image.data_path)
-    before = fingerprint_of(folder / "backups" / image_id / "data.qpdata")
+    before = fingerprint_of(backup_folder(folder, image_id) / DATA)
     if present == before:
         return Undone(image_id, image.name, reason="is already as it was before the last run")
     if present != backup.after and not force:

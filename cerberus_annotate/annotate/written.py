@@ -7,13 +7,15 @@ from typing import get_args
 
 import numpy as np
 import shapely
-from shapely.geometry import Polygon, box
+from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.annotate.classes import ClassTable
 from cerberus_annotate.annotate.regions import smallest_parent
-from cerberus_annotate.feedback.ledger import GRID, Entry
+from cerberus_annotate.feedback.ledger import Entry
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.objects.level0 import AREA, at_level0
+from cerberus_annotate.objects.polygons import largest_polygon
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject
 from cerberus_annotate.qupath.native.garbage import no_collection
@@ -54,30 +56,11 @@ def _on_grid(outlines: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     bounds = shapely.bounds(outlines)
     outside = (bounds[:, :2] < 0).any(axis=1) | (bounds[:, 2:] > size).any(axis=1)
     outlines = outlines.copy()
-    outlines[outside] = shapely.intersection(outlines[outside], box(0, 0, *size))
-    rounded = shapely.transform(outlines, _round)
-    for at in np.flatnonzero(~shapely.is_valid(rounded) | (shapely.get_type_id(rounded) != 3)):
-        rounded[at] = _largest_polygon(shapely.make_valid(rounded[at]))
-    empty = shapely.is_empty(rounded) | (shapely.area(rounded) <= 0)
-    rounded[empty] = None
-    return rounded
-
-
-def _round(coordinates: np.ndarray) -> np.ndarray:
-    return (np.rint(coordinates * GRID) / GRID).astype(np.float32).astype(np.float64)
-
-
-def _largest_polygon(geometry: BaseGeometry) -> Polygon:
-    """The largest polygon in `geometry`, rounded again; an empty one when there is none that is valid."""
-    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
-    if not parts:
-        return Polygon()
-    # a cut through a crossing makes new vertices off the grid; a shell without holes is the last way out
-    largest = shapely.transform(max(parts, key=lambda part: part.area), _round)
-    for candidate in (largest, Polygon(largest.exterior)):
-        if candidate.is_valid:
-            return candidate
-    return Polygon()
+    for at in np.flatnonzero(outside):
+        outlines[at] = largest_polygon(shapely.intersection(outlines[at], box(0, 0, *size)))
+    placed = at_level0(outlines)
+    placed[shapely.is_empty(placed)] = None
+    return placed
 
 
 def path_objects(
@@ -112,11 +95,8 @@ def path_objects(
                 kind=kind,  # type: ignore[arg-type]
                 roi_kind="Geometry" if found.polygon.interiors else "Polygon",
                 path_class=classes[found.path_class],
-                measurements={
-                    "Confidence": float(found.confidence),
-                    "Area µm²": area,
-                    **found.measurements,
-                },
+                # of the outline as it is written, which the image's border may have cut
+                measurements={**found.measurements, "Confidence": float(found.confidence), AREA: area},
                 metadata={RUN_KEY: run_id, ID_KEY: str(found.uuid)},
                 parent=parent,
                 uuid=found.uuid,
