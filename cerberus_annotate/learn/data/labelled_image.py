@@ -52,7 +52,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Images that belong together. layout: how they lie on disk (`manifest`, `glas`, …).  patch_classes: in order."""
+    """Images that belong together.
+
+    layout: how they lie on disk (`manifest`, `glas`, …).  patch_classes: in order.  left_out: a sentence for each file
+    that the layout has but no entry could be made of, such as an image without its label.
+    """
 
     name: str
     layout: str
@@ -60,6 +64,7 @@ class DataSet:
     source: str
     entries: tuple[Entry, ...]
     patch_classes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def images(self, splits: Collection[str] | None = None) -> Iterator[LabelledImage]:
         """The images of some splits, or of all, read one at a time."""

@@ -1,0 +1,41 @@
+"""Which of the known layouts a folder has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cerberus_annotate.errors import UsageError
+from cerberus_annotate.learn.data import manifest
+from cerberus_annotate.learn.data.labelled_image import DataSet
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way in which a data set lies on disk. shape: what a folder of it has, for people to read."""
+
+    name: str
+    shape: str
+    recognise: Callable[[Path], bool]
+    read: Callable[[Path], DataSet]
+
+
+LAYOUTS = (Layout("manifest", "a manifest.csv", manifest.recognise, manifest.read_manifest),)
+"""In the order in which they are tried; the first that recognises a folder reads it."""
+
+
+def read_data_set(folder: Path) -> DataSet:
+    """The data set in a folder, in whichever layout it lies there; only its index is read.
+
+    A folder that holds nothing but one other folder, as archives unpack to, stands for that one. Raises UsageError,
+    which names the layouts, where none fits, and where an index is damaged.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.")
+    for layout in LAYOUTS:
+        if layout.recognise(folder):
+            return layout.read(folder)
+    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    if len(inside) == 1 and inside[0].is_dir():
+        return read_data_set(inside[0])
+    known = "\n".join(f"  {layout.name}: {layout.shape}" for layout in LAYOUTS)
+    raise UsageError(f"{folder}: is no data set in a layout that we know. It needs one of\n{known}")
