@@ -131,10 +131,15 @@ def _own_columns(place: _Place) -> Columns:
             raise place.refused(f"the task '{task}' is none of {', '.join(TASK_COLUMNS)}.")
         meaning = TASK_COLUMNS[task]
     else:
-        meaning = Columns()
-        for name in LABEL_COLUMNS:
-            if row.get(name):
-                meaning = replace(meaning, **{name: name})
+        own = {name: name for name in LABEL_COLUMNS if row.get(name)}
+        meaning = Columns(
+            nuclei=own.get("nuclei"),
+            nucleus_types=own.get("nucleus_types"),
+            glands=own.get("glands"),
+            lumina=own.get("lumina"),
+            mask=own.get("mask"),
+            patch_class=own.get("patch_class"),
+        )
         if meaning == Columns():
             raise place.refused(f"does not say what its labels are (data set '{row['dataset']}'). {ADD_COLUMNS}")
     if meaning.mask:
@@ -259,9 +264,8 @@ def _mask(place: _Place, columns: Columns, size: tuple[int, int]) -> NDArray[np.
     if columns.mask_values is None and len(columns.mask_classes) == 2:
         return read_foreground(path, size, place.row[columns.image])
     values = read_classes(path, size, place.row[columns.image])
-    table = {**dict(enumerate(columns.mask_classes)), UNLABELLED: UNLABELLED}
-    if columns.mask_values is not None:
-        table = dict(columns.mask_values)
+    own = {**{index: index for index in range(len(columns.mask_classes))}, UNLABELLED: UNLABELLED}
+    table = own if columns.mask_values is None else columns.mask_values
     unknown = sorted(set(np.unique(values).tolist()) - set(table))
     if unknown:
         raise place.refused(

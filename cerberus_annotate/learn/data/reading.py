@@ -88,6 +88,16 @@ def read_mat(path: Path) -> dict[str, Any]:
     return content
 
 
+def mat_variables(path: Path) -> set[str]:
+    """Names of the variables in a MATLAB file, none where it cannot be read."""
+    from scipy.io import whosmat
+
+    try:
+        return {name for name, _, _ in whosmat(path)}
+    except Exception:  # scipy raises ValueError, TypeError, struct.error … for what is no such file
+        return set()
+
+
 def check_size(shape: tuple[int, ...], label: Path, like: tuple[int, int], image: str) -> None:
     """Raises UsageError where a label's (height, width) is not its image's."""
     if tuple(shape) != tuple(like):

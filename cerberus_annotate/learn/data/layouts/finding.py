@@ -7,6 +7,17 @@ from pathlib import Path
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.learn.data import manifest
 from cerberus_annotate.learn.data.labelled_image import DataSet
+from cerberus_annotate.learn.data.layouts import (
+    conic,
+    consep,
+    ebhi_seg,
+    glas,
+    lizard,
+    monusac,
+    monuseg,
+    nct_crc,
+    pannuke,
+)
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,18 @@ class Layout:
     read: Callable[[Path], DataSet]
 
 
-LAYOUTS = (Layout("manifest", "a manifest.csv", manifest.recognise, manifest.read_manifest),)
+LAYOUTS = (
+    Layout("manifest", "manifest.csv, one row an image", manifest.recognise, manifest.read_manifest),
+    Layout("glas", "train_1.bmp with train_1_anno.bmp …, Grade.csv", glas.recognise, glas.read),
+    Layout("ebhi-seg", "Normal/image and Normal/label, Polyp/image …", ebhi_seg.recognise, ebhi_seg.read),
+    Layout("nct-crc-he", "the nine folders ADI, BACK, … TUM of patches", nct_crc.recognise, nct_crc.read),
+    Layout("conic", "images.npy and labels.npy", conic.recognise, conic.read),
+    Layout("pannuke", "Fold 1/images/fold1/images.npy with masks.npy", pannuke.recognise, pannuke.read),
+    Layout("consep", "Train/Images and Train/Labels with .mat files", consep.recognise, consep.read),
+    Layout("lizard", "PNG images, and .mat files with inst_map, id and class", lizard.recognise, lizard.read),
+    Layout("monusac", "patients' folders of .svs with .xml", monusac.recognise, monusac.read),
+    Layout("monuseg", "Tissue Images/*.tif with Annotations/*.xml", monuseg.recognise, monuseg.read),
+)
 """In the order in which they are tried; the first that recognises a folder reads it."""
 
 
