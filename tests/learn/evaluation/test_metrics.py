@@ -98,6 +98,8 @@ class TestTypes:
 
     def test_matched_only_and_as_detections(self) -> None:
         counts = self.counts()
+        assert metrics.type_precision(counts)[:2] == pytest.approx([1, 1 / 2])
+        assert metrics.type_recall(counts)[:2] == pytest.approx([1 / 2, 1])
         assert metrics.type_f1(counts)[:2] == pytest.approx([2 / 3, 2 / 3])
         assert metrics.type_macro_f1(counts) == pytest.approx(2 / 3)
         # class 1: 2 / (2 + 2*1); class 2: 2 / (2 + 2*1 + 1)
@@ -201,26 +203,35 @@ class TestEmptyMaps:
             metrics.overlap(np.zeros((2, 3), int), np.zeros((3, 2), int))
 
 
+def f1_of(hits: np.ndarray, seed: int = metrics.SEED) -> metrics.Estimate:
+    return metrics.bootstrap(hits, {"f1": metrics.object_f1}, seed)["f1"]
+
+
 class TestBootstrap:
     def test_the_interval_of_a_mean_is_that_of_its_standard_error(self) -> None:
         values = np.random.default_rng(1).normal(0.6, 0.1, 400)
-        estimate = metrics.bootstrap(metrics.added(values), metrics.mean)
+        estimate = metrics.mean_estimates({"score": values})["score"]
         half = 1.96 * values.std() / np.sqrt(400)
         assert estimate.value == pytest.approx(values.mean())
         assert (estimate.low, estimate.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.002)
 
     def test_pooled_measures_are_pooled_again(self) -> None:
-        hits = np.array([[1, 0, 0], [0, 0, 9]])
-        estimate = metrics.bootstrap(hits, metrics.object_f1)
+        estimate = f1_of(np.array([[1, 0, 0], [0, 0, 9]]))
         assert (estimate.value, estimate.low, estimate.high) == (pytest.approx(2 / 11), 0, 1)
 
     def test_the_same_every_time(self) -> None:
         hits = np.random.default_rng(0).integers(0, 9, (12, 3))
-        assert metrics.bootstrap(hits, metrics.object_f1) == metrics.bootstrap(hits, metrics.object_f1)
-        assert metrics.bootstrap(hits, metrics.object_f1, seed=6) != metrics.bootstrap(hits, metrics.object_f1)
+        assert f1_of(hits) == f1_of(hits)
+        assert f1_of(hits, seed=6) != f1_of(hits)
+
+    def test_many_images_are_drawn_in_parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        hits = np.random.default_rng(0).integers(0, 9, (12, 3))
+        at_once = f1_of(hits)
+        monkeypatch.setattr("cerberus_annotate.learn.evaluation.metrics.resampling.AT_A_TIME", 12 * 7)
+        assert f1_of(hits) == at_once
 
     def test_what_is_not_defined_has_no_estimate(self) -> None:
-        assert metrics.bootstrap(np.zeros((0, 3)), metrics.object_f1) is None
-        assert metrics.bootstrap(metrics.added(np.array([np.nan])), metrics.mean) is None
-        partly = metrics.bootstrap(metrics.added(np.array([np.nan, 0.5])), metrics.mean)
+        assert metrics.bootstrap(np.zeros((0, 3)), {"f1": metrics.object_f1}) == {}
+        assert metrics.mean_estimates({"score": np.array([np.nan])}) == {}
+        partly = metrics.mean_estimates({"score": np.array([np.nan, 0.5])})["score"]
         assert (partly.value, partly.low, partly.high) == (0.5, 0.5, 0.5)

@@ -196,5 +196,5 @@ def test_calibration_error_by_bins_drawn_by_hand(predictions: list[tuple[float, 
 def test_a_resample_is_the_measure_of_the_images_that_it_drew() -> None:
     images = np.random.default_rng(2).integers(0, 9, (3, 3)).astype(float)
     every = {float(metrics.object_f1(images[list(chosen)].sum(0))) for chosen in itertools.product(range(3), repeat=3)}
-    estimate = metrics.bootstrap(images, metrics.object_f1)
+    estimate = metrics.bootstrap(images, {"f1": metrics.object_f1})["f1"]
     assert min(every) <= estimate.low <= estimate.value <= estimate.high <= max(every)

@@ -4,8 +4,7 @@ Instance maps are int (H, W), 0 is background. Measures that are pooled over ima
 leading axes, so that an interval is had by adding other draws of images (`bootstrap`).
 """
 
-from cerberus_annotate.learn.evaluation.metrics.averages import added, mean, mean_of_present
-from cerberus_annotate.learn.evaluation.metrics.bootstrap import RESAMPLES, SEED, Estimate, bootstrap
+from cerberus_annotate.learn.evaluation.metrics.averages import mean, mean_of_present
 from cerberus_annotate.learn.evaluation.metrics.classification import (
     accuracy,
     calibration_error,
@@ -42,6 +41,8 @@ from cerberus_annotate.learn.evaluation.metrics.nucleus_types import (
     type_f1,
     type_f_detection,
     type_macro_f1,
+    type_precision,
+    type_recall,
 )
 from cerberus_annotate.learn.evaluation.metrics.overlap import InstanceMap, Overlap, matched, overlap
 from cerberus_annotate.learn.evaluation.metrics.pixels import (
@@ -53,17 +54,26 @@ from cerberus_annotate.learn.evaluation.metrics.pixels import (
     precision,
     recall,
 )
+from cerberus_annotate.learn.evaluation.metrics.resampling import (
+    RESAMPLES,
+    SEED,
+    Estimate,
+    Measure,
+    bootstrap,
+    class_of,
+    mean_estimates,
+)
 
 __all__ = [
     "RESAMPLES",
     "SEED",
     "Estimate",
     "InstanceMap",
+    "Measure",
     "Overlap",
     "PixelCounts",
     "TypeCounts",
     "accuracy",
-    "added",
     "aggregated_jaccard",
     "aggregated_jaccard_plus",
     "bootstrap",
@@ -71,6 +81,7 @@ __all__ = [
     "calibration_error",
     "calibration_sums",
     "class_f1",
+    "class_of",
     "class_panoptic_quality",
     "class_panoptic_sums",
     "class_precision",
@@ -83,6 +94,7 @@ __all__ = [
     "macro_f1",
     "matched",
     "mean",
+    "mean_estimates",
     "mean_of_present",
     "mean_panoptic_quality",
     "object_dice",
@@ -102,4 +114,6 @@ __all__ = [
     "type_f1",
     "type_f_detection",
     "type_macro_f1",
+    "type_precision",
+    "type_recall",
 ]

@@ -77,6 +77,16 @@ def type_f1(counts: TypeCounts) -> NDArray[np.float64]:
     return np.where(counts.true + counts.missed > 0, score, np.nan)
 
 
+def type_precision(counts: TypeCounts) -> NDArray[np.float64]:
+    """Of the matched nuclei found as each class, the share that is of it, (..., C); NaN as `type_f1`."""
+    return np.where(counts.true + counts.missed > 0, counts.hits / np.maximum(counts.found, 1), np.nan)
+
+
+def type_recall(counts: TypeCounts) -> NDArray[np.float64]:
+    """Of the matched nuclei of each class, the share that was found as it, (..., C); NaN as `type_f1`."""
+    return np.where(counts.true + counts.missed > 0, counts.hits / np.maximum(counts.true, 1), np.nan)
+
+
 def type_macro_f1(counts: TypeCounts) -> NDArray[np.float64]:
     """Mean of `type_f1` over the classes that have a true nucleus, (...); NaN where none has."""
     return mean_of_present(type_f1(counts))

@@ -54,7 +54,7 @@ def boundary_f1(truth: NDArray, found: NDArray, tolerance: float) -> float:
     """F1 of boundary pixels (Csurka et al., BMVC 2013): right are those with one of the other map near.
 
     tolerance: the px that are near.  Maps are masks or instance maps; boundary pixels are those of an object with a
-    4-neighbour outside of it, the image's border being no boundary. 1 when neither map has a boundary, 0 when one has none.
+    4-neighbour outside of it, the image's border being none. 1 when neither map has a boundary, 0 when one has none.
     """
     edges = [find_boundaries(each, connectivity=1, mode="inner") & (each > 0) for each in (truth, found)]
     present = [bool(edge.any()) for edge in edges]
