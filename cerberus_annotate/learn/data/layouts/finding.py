@@ -48,7 +48,7 @@ LAYOUTS = (
 def read_data_set(folder: Path) -> DataSet:
     """The data set in a folder, in whichever layout it lies there; only its index is read.
 
-    A folder that holds nothing but one other folder, as archives unpack to, stands for that one. Raises UsageError,
+    A folder in which one other folder lies, as archives unpack to, stands for that one where it has no layout. Raises UsageError,
     which names the layouts, where none fits, and where an index is damaged.
     """
     if not folder.is_dir():
@@ -56,8 +56,8 @@ def read_data_set(folder: Path) -> DataSet:
     for layout in LAYOUTS:
         if layout.recognise(folder):
             return layout.read(folder)
-    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-    if len(inside) == 1 and inside[0].is_dir():
+    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX"))]
+    if len(inside) == 1:
         return read_data_set(inside[0])
     known = "\n".join(f"  {layout.name}: {layout.shape}" for layout in LAYOUTS)
     raise UsageError(f"{folder}: is no data set in a layout that we know. It needs one of\n{known}")
