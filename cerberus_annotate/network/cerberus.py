@@ -3,7 +3,7 @@
 Parameter names are those of the public checkpoints, so that they load with `strict=True`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from cerberus_annotate.network.config import (
 PATCH_CELL = 9
 CELL = 16 * PATCH_CELL
 """Sides of the tissue head's window: 9 on the 1/16 map, 144 px at full size."""
+
+WHOLE_IMAGE = "Image-Class"
+"""The patch head that looks at the whole image instead of cells."""
 
 
 class Span(NamedTuple):
@@ -88,7 +91,9 @@ class Encoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         stem, *layers = config.widths
-        self.conv1 = nn.Conv2d(3, stem, config.stem_kernel, 1, config.stem_kernel // 2, bias=False)
+        stride = config.stem_stride
+        # an odd kernel keeps the size; an even one with stride 2 halves it around the middle of four pixels
+        self.conv1 = nn.Conv2d(3, stem, config.stem_kernel, stride, (config.stem_kernel - stride + 1) // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         before = stem
@@ -145,29 +150,30 @@ class HeadNorm(nn.Module):
 
 
 class HeadOutput(nn.Module):
-    """The last 1x1 convolution of a pixel head."""
+    """The last 1x1 convolution of a pixel head; with `finer` it gives finer² logits a class and deals them out."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, finer: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, classes, 1)
+        self.finer = finer
+        self.conv = nn.Conv2d(channels, classes * finer**2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
+        return functional.pixel_shuffle(self.conv(x), self.finer)
 
 
 class Head(nn.Module):
     """A pixel head: decoder map to logits."""
 
-    def __init__(self, in_channels: int, channels: int, classes: int) -> None:
+    def __init__(self, in_channels: int, channels: int, classes: int, finer: int = 1) -> None:
         super().__init__()
-        self.x = nn.Sequential(HeadNorm(in_channels, channels), HeadOutput(channels, classes))
+        self.x = nn.Sequential(HeadNorm(in_channels, channels), HeadOutput(channels, classes, finer))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.x(x)
 
 
 class PatchHead(nn.Module):
-    """The tissue head: the mean of a 9x9 window of the 1/16 map, classified."""
+    """The tissue head: the mean of a 9x9 window of the 1/16 map, or of the whole map, classified."""
 
     def __init__(self, in_channels: int, config: PatchHeadConfig) -> None:
         super().__init__()
@@ -181,7 +187,10 @@ class PatchHead(nn.Module):
         """Logits (N, classes, *cells) of the windows that start at `start` of the deepest map."""
         (top, left), (rows, columns) = start, cells
         x = deepest[:, :, top : top + rows * PATCH_CELL, left : left + columns * PATCH_CELL]
-        x = functional.avg_pool2d(x, PATCH_CELL)
+        return self.classify(functional.avg_pool2d(x, PATCH_CELL))
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits (N, classes, h, w) of means (N, C, h, w)."""
         x = self.dropout(functional.relu(self.bn1(x)))
         return self.conv2(functional.relu(self.bn2(self.conv1(x))))
 
@@ -189,8 +198,9 @@ class PatchHead(nn.Module):
 class Cerberus(nn.Module):
     """The network of a configuration.
 
-    Input: (N, 3, H, W) RGB, 0 to 255, float, H and W multiples of 16. Output: logits by output name, (N, C, H, W)
-    for pixel heads and (N, C, 1, 1) for the tissue head.
+    Input: (N, 3, H, W) RGB, 0 to 255, float, H and W multiples of 16 times the stem's stride. Output: logits by output
+    name, (N, C, h, w) for pixel heads, where h and w are those of the grid, or finer by the head's factor, and
+    (N, C, 1, 1) for the tissue head.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -207,7 +217,7 @@ class Cerberus(nn.Module):
                 Stage(channels, out) for channels, out in zip(skips, outs, strict=False)
             )
             self.output_head[decoder.name] = nn.ModuleDict(
-                {h.kind: Head(outs[-1], config.head_width, len(h.classes)) for h in decoder.heads}
+                {h.kind: Head(outs[-1], config.head_width, len(h.classes), h.finer) for h in decoder.heads}
             )
         if config.patch_head is not None:
             self.decoder_head[config.patch_head.name] = PatchHead(config.widths[4], config.patch_head)
@@ -216,33 +226,50 @@ class Cerberus(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(
-        self, x: Tensor, margin: int = 0, outputs: Collection[str] | None = None, cell_margin: int | None = None
+        self,
+        x: Tensor,
+        margin: int = 0,
+        outputs: Collection[str] | None = None,
+        cell_margin: int | None = None,
+        rows: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Logits of the wanted `outputs` (all when None).
 
-        With `margin` (px) only what lies that far from every edge is computed and given: decoders work on that
-        part plus the few pixels that their convolutions reach, which changes nothing in its values. The tissue
+        With `margin` (px of the grid) only what lies that far from every edge is computed and given: decoders work on
+        that part plus the few pixels that their convolutions reach, which changes nothing in its values. The tissue
         head then gives one logit vector per 144 px cell of the part that lies `cell_margin` (by default `margin`)
-        from every edge; its windows start 8 px above and left of the cells, as in the reference.
+        from every edge; its windows start 8 px above and left of the cells, as in the reference. `rows` names, by
+        decoder or patch head, which of the N images it works on, all where it is not named.
         """
         wanted = set(output_classes(self.config) if outputs is None else outputs)
         maps = self.backbone(x / 255)
-        height, width = x.shape[2:]
+        height, width = maps[0].shape[2:]
         kept = Span(margin, height - margin, margin, width - margin)
         bottom = self.conv_map(maps[4])
+        chosen = rows or {}
         found: dict[str, Tensor] = {}
         first_sums: dict[Span, Tensor] = {}
         for decoder in self.config.decoders:
             if wanted.isdisjoint(decoder.outputs.values()):
                 continue
-            decoded, span = self._decode(decoder, maps, bottom, kept, first_sums)
+            if decoder.name in chosen:
+                some = chosen[decoder.name]
+                decoded, span = self._decode(decoder, [m[some] for m in maps], bottom[some], kept, {})
+            else:
+                decoded, span = self._decode(decoder, maps, bottom, kept, first_sums)
             for kind, name in decoder.outputs.items():
                 if name in wanted:
                     logits = self.output_head[decoder.name].get_submodule(kind)(decoded)
                     found[name] = logits if decoder.stages == 4 else _doubled(logits, span, kept)
         patch = self.config.patch_head
         if patch is not None and patch.name in wanted:
-            found[patch.name] = self._classify_cells(self.decoder_head[patch.name], maps[4], cell_margin or margin)
+            head, deepest = self.decoder_head[patch.name], maps[4]
+            if patch.name in chosen:
+                deepest = deepest[chosen[patch.name]]
+            if patch.name == WHOLE_IMAGE:
+                found[patch.name] = head.classify(deepest.mean((2, 3), keepdim=True))  # type: ignore[operator]
+            else:
+                found[patch.name] = self._classify_cells(head, deepest, cell_margin or margin)
         return found
 
     def _decode(

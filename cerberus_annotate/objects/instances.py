@@ -31,6 +31,17 @@ class AreaSettings:
     fill: bool = True
 
 
+@dataclass(frozen=True)
+class NucleusSettings:
+    """How nuclei are cut out of their maps. finer: how many times finer than the network's grid the maps are.
+    inner_contour: the contour class is the nuclei's own rim; else it straddles their outlines, as in the reference.
+    threshold: probability from which a pixel belongs to a nucleus with such a rim."""
+
+    finer: int = 1
+    inner_contour: bool = False
+    threshold: float = 0.5
+
+
 def gland_settings(scale: float = 1.0) -> AreaSettings:
     """The reference's settings for glands; `scale` is the size of the maps relative to the network's mpp."""
     return AreaSettings(threshold=0.55, smallest=int(1000 * scale**2), kernel=int(10 * scale))
@@ -74,6 +85,32 @@ def nucleus_instances(inside: NDArray[np.float32], contour: NDArray[np.float32])
     markers, _ = ndimage.label(seeds)
     # Over the whole map at once: where seeds tie, the flooding order hangs on all of them.
     return watershed(-inside, markers, mask=regions > 0).astype(np.int32, copy=False)
+
+
+def rimmed_nucleus_instances(
+    inside: NDArray[np.float32], contour: NDArray[np.float32], threshold: float = 0.5, finer: int = 1
+) -> Labels:
+    """Nuclei whose contour is their own rim, as an int32 label map (H, W), 0 background; ids may have gaps.
+
+    `inside` and `contour` are probabilities, float32 (H, W). Every pixel of (inside + contour) > threshold goes to the
+    nearest marker (inside > 0.5) of its own connected part; parts without a marker are no nuclei.
+    """
+    covered = fill_holes((inside + contour) > threshold)
+    markers = _components(inside > 0.5, SMALLEST_MARKER * finer**2)
+    if not markers.any():
+        return np.zeros(inside.shape, np.int32)
+    # nearest marker pixel of every pixel, by the index that OpenCV gives it
+    _, nearest = cv2.distanceTransformWithLabels(
+        (markers == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    marked = markers > 0
+    marker_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    marker_of[nearest[marked]] = markers[marked]
+    part, _ = ndimage.label(covered)
+    part_of = np.zeros(int(markers.max()) + 1, np.int32)
+    part_of[markers[marked]] = part[marked]
+    found = marker_of[nearest]
+    return np.where(covered & (part_of[found] == part), found, 0)
 
 
 def area_foreground(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings) -> Mask:

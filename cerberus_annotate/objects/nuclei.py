@@ -15,7 +15,12 @@ import shapely
 from numpy.typing import NDArray
 
 from cerberus_annotate.objects.class_names import class_name
-from cerberus_annotate.objects.instances import nucleus_instances
+from cerberus_annotate.objects.instances import (
+    Labels,
+    NucleusSettings,
+    nucleus_instances,
+    rimmed_nucleus_instances,
+)
 from cerberus_annotate.objects.majority import majority_type, type_counts
 from cerberus_annotate.objects.polygons import Polygons, moved_polygons, trace_polygons
 from cerberus_annotate.objects.predicted import PredictedObject
@@ -23,6 +28,7 @@ from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polyg
 
 BORDER_SLACK = 2.0
 SAME_NUCLEUS = 0.3
+REFERENCE_SETTINGS = NucleusSettings()
 
 Box = tuple[float, float, float, float]
 
@@ -56,6 +62,7 @@ def nuclei_in_tile(
     contour: NDArray[np.float32],
     types: NDArray[np.uint8] | None = None,
     *,
+    settings: NucleusSettings = REFERENCE_SETTINGS,
     origin: tuple[int, int] = (0, 0),
     kept: Box | None = None,
     image_size: tuple[int, int] | None = None,
@@ -63,47 +70,65 @@ def nuclei_in_tile(
 ) -> Nuclei:
     """The nuclei that one tile owns.
 
-    `inside` and `contour` are probabilities, float32 (H, W), over the kept rectangle and a halo (32 µm serve well);
-    `types` the type head's argmax (H, W). `origin` is the place (x, y) of their first pixel in the image's grid at the
-    network's mpp; `kept` = (left, top, right, bottom) the tile's own rectangle in that grid, by default all of it.
-    What lies outside the image of `image_size` = (width, height), where pixels are mirrored, is left out.
+    `inside` and `contour` are probabilities, float32 (H, W) on pixels `settings.finer` times finer than the network's,
+    over the kept rectangle and a halo (32 µm serve well); `types` the type head's argmax on the network's pixels.
+    `origin` is the place (x, y) of their first pixel in the image's grid at the network's mpp; `kept` =
+    (left, top, right, bottom) the tile's own rectangle in that grid, by default all of it. What lies outside the image
+    of `image_size` = (width, height), where pixels are mirrored, is left out. `tolerance` is in pixels of the maps.
     """
+    finer = settings.finer
     left, top = origin
     if image_size is not None:
         rows = slice(max(0, -top), max(0, image_size[1] - top))
         columns = slice(max(0, -left), max(0, image_size[0] - left))
-        inside, contour = inside[rows, columns], contour[rows, columns]
         types = None if types is None else types[rows, columns]
+        fine = (slice(rows.start * finer, rows.stop * finer), slice(columns.start * finer, columns.stop * finer))
+        inside, contour = inside[fine], contour[fine]
         left, top = left + columns.start, top + rows.start
     height, width = inside.shape
-    box = kept or (left, top, left + width, top + height)
-    labels = nucleus_instances(inside, contour) if inside.size else np.zeros((0, 0), np.int32)
+    box = kept or (left, top, left + width / finer, top + height / finer)
+    labels = _cut_out(inside, contour, settings) if inside.size else np.zeros((0, 0), np.int32)
     cells = np.flatnonzero(labels)
     label = labels.ravel()[cells]
     count = int(label.max(initial=0)) + 1
     pixels = np.maximum(np.bincount(label, minlength=count), 1)
-    x = np.bincount(label, cells % width + 0.5, minlength=count) / pixels + left
-    y = np.bincount(label, cells // width + 0.5, minlength=count) / pixels + top
+    rows_of, columns_of = cells // width, cells % width
+    x = np.bincount(label, columns_of + 0.5, minlength=count) / pixels / finer + left
+    y = np.bincount(label, rows_of + 0.5, minlength=count) / pixels / finer + top
     centroid = np.round(np.column_stack((x, y)), 2).astype(np.float64)
     probability = inside.ravel()[cells] + contour.ravel()[cells]
     confidence = np.minimum(np.bincount(label, probability, minlength=count) / pixels, 1.0)
     if types is None:
         type_index = np.zeros(count, np.int64)
     else:
-        type_index = majority_type(type_counts(label, types.ravel()[cells], count))
+        type_index = majority_type(type_counts(label, types[rows_of // finer, columns_of // finer], count))
     owned = _within(centroid, box, BORDER_SLACK)
     owned[0] = False
     ids, traced = trace_polygons(np.where(owned, np.arange(count), 0).astype(np.int32)[labels])
-    traced = moved_polygons(traced, left, top)
+    simple = simplify_polygons(traced, tolerance)
+    traced, simple = (_in_grid(polygons, finer, left, top) for polygons in (traced, simple))
     bounds = shapely.bounds(traced).reshape(-1, 4)
     return Nuclei(
-        polygons=simplify_polygons(traced, tolerance),
+        polygons=simple,
         centroid=centroid[ids],
         area=shapely.area(traced),
         confidence=confidence[ids],
         type_index=type_index[ids],
         near_border=~(_within(bounds[:, :2], box, -BORDER_SLACK) & _within(bounds[:, 2:], box, -BORDER_SLACK)),
     )
+
+
+def _cut_out(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: NucleusSettings) -> Labels:
+    if settings.inner_contour:
+        return rimmed_nucleus_instances(inside, contour, settings.threshold, settings.finer)
+    return nucleus_instances(inside, contour)
+
+
+def _in_grid(polygons: Polygons, finer: int, left: int, top: int) -> Polygons:
+    """Polygons of a map's pixels in those of the image's grid."""
+    if finer == 1:
+        return moved_polygons(polygons, left, top)
+    return shapely.transform(polygons, lambda xy: xy / finer + (left, top))
 
 
 def join_nuclei(tables: Sequence[Nuclei]) -> Nuclei:

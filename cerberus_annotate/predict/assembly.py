@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from cerberus_annotate.objects.instances import area_foreground, gland_settings, lumen_settings
+from cerberus_annotate.objects.instances import NucleusSettings, area_foreground, gland_settings, lumen_settings
 from cerberus_annotate.objects.joining import Area, AreaJoiner, area_objects, resolve_overlaps, tissue_areas
 from cerberus_annotate.objects.lumina import place_lumina
 from cerberus_annotate.objects.nuclei import Nuclei, join_nuclei, nuclei_in_tile, nucleus_objects
@@ -22,7 +22,7 @@ class Assembly:
     """Takes the maps of one tile after another, in any order, and gives the slide's objects at the end.
 
     Objects are in network px. `classes` are the channel names by output name, `size` (width, height) is the image's,
-    `tiles` are all that will come.
+    `tiles` are all that will come, `nucleus_settings` those of the model.
     """
 
     def __init__(
@@ -32,10 +32,12 @@ class Assembly:
         tiling: Geometry,
         size: tuple[int, int],
         tiles: Sequence[Tile],
+        nucleus_settings: NucleusSettings,
     ) -> None:
         self._classes = classes
         self._tasks = tasks
         self._tiling = tiling
+        self._nucleus_settings = nucleus_settings
         self._size = size
         indices = [self._index(tile) for tile in tiles]
         self._joiners = {
@@ -103,6 +105,7 @@ class Assembly:
             inside,
             contour,
             maps.get("Nuclei-TYPE"),
+            settings=self._nucleus_settings,
             origin=(tile.x - halo, tile.y - halo),
             kept=(tile.x, tile.y, tile.x + tile.width, tile.y + tile.height),
             image_size=self._size,

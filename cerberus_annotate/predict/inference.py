@@ -16,8 +16,9 @@ REFERENCE_MARGIN = 152
 """The reference keeps the central 144 px of 448 px patches (Cerberus' public inference code)."""
 
 Maps = dict[str, NDArray[np.uint8]]
-"""By output name. INST heads: (2, h, w) probabilities of inside and contour, 0 to 255. TYPE heads: (h, w) class
-indices. The tissue head: (2, rows, columns) class indices of 144 px cells and their probabilities, 0 to 255."""
+"""By output name. INST heads: (2, h, w) probabilities of inside and contour, 0 to 255, on pixels finer than the grid
+where the head is. TYPE heads: (h, w) class indices. The tissue head: (2, rows, columns) class indices of 144 px cells
+and their probabilities, 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def tile_maps(
 ) -> list[Maps]:
     """The maps of tiles of one shape.
 
-    tiles: uint8 (H, W, 3), each the kept rectangle with `geometry.reach` px around it, H and W less twice the reach
-    multiples of 16 (of 144 for the reference geometry). Maps cover the kept rectangle with `geometry.halo` px around
-    it, the tissue head's cells the kept rectangle. `network` is in eval mode and of `dtype`.
+    tiles: uint8 (H, W, 3), each the kept rectangle with `geometry.reach` px around it, the kept sides multiples of 16
+    px of the grid (of 144 for the reference geometry), all times the stem's stride. Maps cover the kept rectangle with
+    `geometry.halo` px around it, the tissue head's cells the kept rectangle. `network` is in eval mode and of `dtype`.
     """
     device = next(network.parameters()).device
     stack = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).to(device)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cerberus_annotate.errors import ModelError, UsageError
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.model import TASK_OUTPUTS, Model
+from cerberus_annotate.objects.instances import NucleusSettings
 from cerberus_annotate.objects.level0 import objects_at_level0
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.predict.assembly import Assembly
@@ -28,7 +29,7 @@ from cerberus_annotate.predict.inference import (
     choose_precision,
     tile_maps,
 )
-from cerberus_annotate.predict.tiling import lay_tiles
+from cerberus_annotate.predict.tiling import Tiling, lay_tiles
 from cerberus_annotate.slide import Slide, Tile, read_scaled
 
 READERS = 2
@@ -65,13 +66,13 @@ def predict_slide(
     outputs = [name for task in wanted for name in TASK_OUTPUTS[task] if name in model.classes]
     network = network_in(model, dtype)
     batch = batch_size or default_batch_size(model.network.config, cut, dtype, model.device)
-    assembly = Assembly(model.classes, wanted, cut, tiling.size, tiles)
+    assembly = Assembly(model.classes, wanted, cut, tiling.size, tiles, nucleus_settings(model))
     done = 0
     if progress is not None:
         progress(0, len(tiles), 0)
     with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as extractor:
         pending: deque[Future[None]] = deque()
-        for group in _batches(_read_ahead(readers, slide, tiles, cut, tiling.scale, READERS + batch), batch):
+        for group in _batches(_read_ahead(readers, slide, tiling, model.stem_stride, READERS + batch), batch):
             maps = _maps_of(network, [pixels for _, pixels in group], cut, outputs, dtype)
             for (tile, _), found in zip(group, maps, strict=True):
                 pending.append(extractor.submit(assembly.add, tile, found))
@@ -86,6 +87,12 @@ def predict_slide(
     if progress is not None:
         progress(done, len(tiles), len(objects))
     return objects_at_level0(objects, tiling.scale, mpp=mpp)
+
+
+def nucleus_settings(model: Model) -> NucleusSettings:
+    """How the model's nuclei are cut out."""
+    head = model.nucleus_head
+    return NucleusSettings() if head is None else NucleusSettings(head.finer, head.inner_contour, head.threshold)
 
 
 def network_in(model: Model, dtype: torch.dtype) -> Cerberus:
@@ -111,19 +118,22 @@ def _checked_tasks(model: Model, tasks: Sequence[str] | None) -> tuple[str, ...]
 def _read_ahead(
     readers: ThreadPoolExecutor,
     slide: Slide,
-    tiles: Sequence[Tile],
-    tiling: Geometry,
-    scale: tuple[float, float],
+    tiling: Tiling,
+    finer: int,
     ahead: int,
 ) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
-    """The tiles with their pixels, in order, at most `ahead` of them read before they are asked for."""
-    step = REFERENCE_KEPT if tiling.reference else 16
+    """The tiles with their pixels, `finer` times as many a side as the grid has, in order, at most `ahead` of them read
+    before they are asked for."""
+    cut = tiling.geometry
+    step = REFERENCE_KEPT if cut.reference else 16
+    scale = (tiling.scale[0] / finer, tiling.scale[1] / finer)
 
     def read(tile: Tile) -> NDArray[np.uint8]:
-        width, height = (-(-side // step) * step + 2 * tiling.reach for side in (tile.width, tile.height))
-        return read_scaled(slide, tile.x - tiling.reach, tile.y - tiling.reach, width, height, scale)
+        width, height = (-(-side // step) * step + 2 * cut.reach for side in (tile.width, tile.height))
+        left, top = tile.x - cut.reach, tile.y - cut.reach
+        return read_scaled(slide, left * finer, top * finer, width * finer, height * finer, scale)
 
-    coming = iter(tiles)
+    coming = iter(tiling.tiles)
     waiting = deque((tile, readers.submit(read, tile)) for tile in islice(coming, ahead))
     while waiting:
         tile, pixels = waiting.popleft()

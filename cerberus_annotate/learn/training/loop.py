@@ -1,0 +1,157 @@
+"""Trains a plan: `train(plan, data, out)`. An interrupted run goes on where its last checkpoint stands and gives the
+same numbers as one that was not."""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cerberus_annotate.errors import ModelError, UsageError
+from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.training.batches import Batch, make_batch
+from cerberus_annotate.learn.training.checkpoints import read_progress, write_progress
+from cerberus_annotate.learn.training.crops import Grid
+from cerberus_annotate.learn.training.heads import Heads, heads_of, network_for
+from cerberus_annotate.learn.training.log import TrainingLog
+from cerberus_annotate.learn.training.objective import batch_losses, decoder_rows, outputs_wanted
+from cerberus_annotate.learn.training.plan import Plan
+from cerberus_annotate.learn.training.samples import write_samples
+from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
+from cerberus_annotate.network.cerberus import Cerberus
+from cerberus_annotate.network.checkpoint import read_checkpoint
+from cerberus_annotate.network.config import NetworkConfig
+from cerberus_annotate.network.registry import find_weights
+
+WARM_UP = 100
+LOG_EVERY = 50
+SAMPLES_EVERY = 1000
+CHECKPOINT_SECONDS = 150
+LARGEST_GRADIENT = 5.0
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called after every step with steps done, steps in all, and the losses of the step by task."""
+
+
+def train(
+    plan: Plan,
+    images: Sequence[Sequence[LabelledImage]],
+    out: Path,
+    *,
+    network: nn.Module | None = None,
+    config: NetworkConfig | None = None,
+    fingerprint: str = "",
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Trains to the plan's steps, from `out/last.pt` where that is; gives its path.
+
+    images: of each data set of the plan, in its order.  network, config: another network with Cerberus' outputs, for
+    comparisons.  fingerprint: of the data, kept beside the plan.  Raises UsageError where `out` holds a checkpoint of
+    another plan or data, ModelError where the loss is no number any more.
+    """
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    shape = config or network_for(plan)
+    heads = heads_of(shape)
+    _check_images(plan, images, heads)
+    out.mkdir(parents=True, exist_ok=True)
+    strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=plan.precision)  # type: ignore[arg-type]
+    fabric.launch()
+    torch.manual_seed(plan.seed)
+    raw = Cerberus(shape) if network is None else network
+    if plan.start is not None:
+        taken, _ = take_weights(raw, read_checkpoint(find_weights(plan.start)).state_dict())
+        if taken == 0:
+            raise UsageError(f"No weight of {plan.start} fits the network of the plan {plan.name}.")
+    frozen = encoder_parts(raw, plan.freeze) if isinstance(raw, Cerberus) else []
+    freeze_modules(frozen)
+    raw = raw.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(raw).eval().to(fabric.device)
+    groups = parameter_groups(raw, plan.rate, plan.encoder_rate, plan.decay)
+    model, optimiser = fabric.setup(raw, torch.optim.AdamW(groups))
+    origin = {"plan": plan.as_dict(), "data": fingerprint, "config": shape.as_dict()}
+    first = read_progress(out / "last.pt", raw, average, optimiser, origin, fabric.device)
+    grid = Grid(plan.side, shape.mpp, shape.stem_stride, heads.heads["nuclei"].finer if "nuclei" in heads.heads else 1)
+    shares = [entry.share for entry in plan.data]
+    saved_at = time.monotonic()
+
+    def batch_at(step: int) -> Batch:
+        return make_batch(images, shares, grid, heads, plan.batch, (plan.seed, step, fabric.global_rank))
+
+    def save(step: int) -> None:
+        if fabric.is_global_zero:
+            write_progress(out / "last.pt", raw, average, optimiser, origin, step)
+
+    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, LOG_EVERY, fabric.is_global_zero) as log:
+        ahead = loader.submit(batch_at, first)
+        for step in range(first, plan.steps):
+            batch = ahead.result().to(fabric.device)
+            if step + 1 < plan.steps:
+                ahead = loader.submit(batch_at, step + 1)
+            torch.manual_seed(plan.seed * 1_000_003 + step)
+            for group in optimiser.param_groups:
+                group["lr"] = group["top"] * rate_at(step, plan)
+            model.train()
+            freeze_modules(frozen)
+            losses = _losses(model, batch, heads, plan)
+            total = torch.stack(list(losses.values())).sum()
+            if not bool(torch.isfinite(total)):
+                raise ModelError(
+                    f"The loss of step {step + 1} is no number (images {', '.join(batch.names)}). The last good "
+                    f"checkpoint, if any, is {out / 'last.pt'}; lower `rate`, or look at those images' labels."
+                )
+            optimiser.zero_grad(set_to_none=True)
+            fabric.backward(total)
+            fabric.clip_gradients(model, optimiser, max_norm=LARGEST_GRADIENT, error_if_nonfinite=False)
+            optimiser.step()
+            move_average(average, raw, min(plan.average, (step + 1) / (step + 10)))
+            shown = {task: float(loss.detach()) for task, loss in losses.items()}
+            log.add(step + 1, shown)
+            if progress is not None and fabric.is_global_zero:
+                progress(step + 1, plan.steps, shown)
+            if (step + 1) % SAMPLES_EVERY == 0 and fabric.is_global_zero:
+                write_samples(out / "samples" / f"{step + 1:06d}.jpg", average, batch, heads)
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS or step + 1 == plan.steps:
+                saved_at = time.monotonic()
+                save(step + 1)
+    return out / "last.pt"
+
+
+def rate_at(step: int, plan: Plan) -> float:
+    """Learning rate relative to the plan's: warm-up over 100 steps, constant, then linear to zero."""
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * min(1.0, (plan.steps - step) / max(plan.fall * plan.steps, 1))
+
+
+def move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves the exponential moving average of the weights one step."""
+    with torch.no_grad():
+        for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if kept.dtype.is_floating_point:
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)
+
+
+def _losses(model: nn.Module, batch: Batch, heads: Heads, plan: Plan) -> dict[str, Any]:
+    pixels = batch.rgb.float().contiguous(memory_format=torch.channels_last)
+    logits = model(pixels, outputs=outputs_wanted(batch, heads), rows=decoder_rows(batch, heads))
+    return batch_losses(logits, batch, heads, plan.losses, plan.reference_loss)
+
+
+def _check_images(plan: Plan, images: Sequence[Sequence[LabelledImage]], heads: Heads) -> None:
+    for entry, some in zip(plan.data, images, strict=True):
+        if not some:
+            splits = ", ".join(entry.splits) or "at all"
+            raise UsageError(f"The data set {entry.path} has no image in its splits ({splits}).")
+    missing = set(plan.tasks) - set(heads.tasks)
+    if missing:
+        raise UsageError(f"The preset {plan.preset} has no head for {', '.join(sorted(missing))}.")
