@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ class Report:
     labels: dict[str, int]
     objects: dict[str, int]
     classes: dict[str, dict[str, int]]
-    problems: tuple[str, ...] = field(default=())
-    notes: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def check(data: DataSet, watch: Callable[[Sequence[Entry]], Iterable[Entry]] = iter) -> Report:
