@@ -48,17 +48,14 @@ def same_images(fingerprints: Sequence[Fingerprint]) -> list[tuple[int, int]]:
 
     Turned, mirrored and shifted images are not found, nor ones that show next to nothing.
     """
-    thumbnails = np.array([print_.thumbnail for print_ in fingerprints], np.float64).reshape(-1, SIDE * SIDE)
-    centred = thumbnails - thumbnails.mean(1, keepdims=True)
-    deviation = centred.std(1)
-    shown = np.flatnonzero(deviation >= FLAT)
-    hashes = np.array([fingerprints[int(index)].hash for index in shown], np.uint64)
-    pairs = set()
-    for first, second in _near_pairs(hashes):
-        i, j = int(shown[first]), int(shown[second])
-        if float(np.mean(centred[i] * centred[j])) >= CORRELATION * deviation[i] * deviation[j]:
-            pairs.add((i, j))
-    return sorted(pairs)
+    shown = [index for index, one in enumerate(fingerprints) if one.thumbnail.std() >= FLAT]
+    hashes = np.array([fingerprints[index].hash for index in shown], np.uint64)
+    pairs = {(shown[first], shown[second]) for first, second in _near_pairs(hashes)}
+    return sorted(pair for pair in pairs if _correlation(*(fingerprints[i].thumbnail for i in pair)) >= CORRELATION)
+
+
+def _correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _near_pairs(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:

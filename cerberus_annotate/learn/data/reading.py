@@ -1,5 +1,6 @@
 """Pictures and label maps as people have them, to arrays of one kind: RGB, instance ids, class indices."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ BINARY = 128
 def read_picture(path: Path) -> tuple[Rgb, float | None]:
     """A picture or slide as uint8 (H, W, 3), and its µm/px where the file says it.
 
-    Grey, palette and CMYK become RGB, alpha is laid over white. Raises SlideError where the file is missing, damaged or
-    of 16 bits a sample, UsageError where it is too large to be a labelled image.
+    Grey, palette and CMYK become RGB, alpha is laid over white, a 16-bit colour PNG loses its lower 8 bits. Raises
+    SlideError where the file is damaged or of 16 bits otherwise, UsageError where it is missing or too large to be a
+    labelled image.
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such image. Check the path, or take it out of the data set.")
@@ -73,8 +75,8 @@ def read_foreground(path: Path, like: tuple[int, int], image: str) -> NDArray[np
     return (values >= (BINARY if values.max(initial=0) > 1 else 1)).astype(np.uint8)
 
 
-def read_mat(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file. Raises UsageError where it is none, or of version 7.3."""
+def read_mat(path: Path, needed: Collection[str] = ()) -> dict[str, Any]:
+    """The variables of a MATLAB file. Raises UsageError where it is none, is of version 7.3, or lacks one `needed`."""
     from scipy.io import loadmat
 
     if not path.is_file():
@@ -85,6 +87,9 @@ def read_mat(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: is a MATLAB file of version 7.3; save it with `-v7`.") from None
     except Exception as error:
         raise UsageError(f"{path}: cannot be read as a MATLAB file ({error}).") from error
+    missing = sorted(set(needed) - content.keys())
+    if missing:
+        raise UsageError(f"{path}: has no variable {', '.join(missing)}. Copy it again from its source.")
     return content
 
 

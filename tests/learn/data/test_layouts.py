@@ -268,6 +268,14 @@ def test_a_file_without_its_partner_is_left_out_and_named(tmp_path: Path) -> Non
     ]
 
 
+def test_a_label_without_its_variables_is_named(tmp_path: Path) -> None:
+    lizard(tmp_path / "data")
+    last = tmp_path / "data" / "lizard_labels" / "Lizard_Labels" / "Labels" / "glas_1.mat"
+    savemat(last, {"inst_map": two_objects()})
+    with pytest.raises(UsageError, match=r"glas_1\.mat: has no variable class, id"):
+        list(read_data_set(tmp_path / "data").images())
+
+
 def test_a_damaged_outline_file_is_named(tmp_path: Path) -> None:
     monuseg(tmp_path / "data")
     broken = tmp_path / "data" / "MoNuSegTestData" / "TCGA-2Z-A9J9-01A-01-TS1.xml"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -52,6 +53,12 @@ def test_sixteen_bit_grey_is_refused_and_says_what_to_do(tmp_path: Path) -> None
     path = saved(tmp_path / "a.png", Image.fromarray(np.full(SHAPE, 3000, np.uint16)))
     with pytest.raises(SlideError, match=r"a\.png.*8-bit RGB"):
         read_picture(path)
+
+
+def test_sixteen_bit_colour_keeps_its_upper_half(tmp_path: Path) -> None:
+    deep = (np.random.default_rng(2).integers(0, 65536, (6, 8, 3))).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), deep)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png")[0], deep[..., ::-1] >> 8)
 
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from cerberus_annotate.learn.data.published import CONSEP_TYPES, LICENCES
 from cerberus_annotate.learn.data.reading import as_label, check_size, mat_variables, read_mat, read_picture
 
 MPP = 0.25
+VARIABLES = ("inst_map", "type_map")
 
 
 def recognise(folder: Path) -> bool:
     """Whether there are folders Images and Labels, the labels with a map of types."""
     labels = (path for part in _parts(folder) for path in find(part / "Labels", (".mat",), 0))
     first = next(labels, None)
-    return first is not None and {"inst_map", "type_map"} <= mat_variables(first)
+    return first is not None and set(VARIABLES) <= mat_variables(first)
 
 
 def read(folder: Path) -> DataSet:
@@ -42,7 +43,7 @@ def _parts(folder: Path) -> list[Path]:
 
 def _read(pair: Pair, split: str) -> LabelledImage:
     rgb, _ = read_picture(pair.image)
-    content = read_mat(pair.label)
+    content = read_mat(pair.label, VARIABLES)
     nuclei = as_label(content["inst_map"], pair.label).astype("int32")
     types = as_label(content["type_map"], pair.label).astype("uint8")
     for label in (nuclei, types):

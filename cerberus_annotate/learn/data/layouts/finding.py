@@ -48,8 +48,8 @@ LAYOUTS = (
 def read_data_set(folder: Path) -> DataSet:
     """The data set in a folder, in whichever layout it lies there; only its index is read.
 
-    A folder in no layout that has one other folder in it, as archives unpack to, stands for that one. Raises UsageError,
-    which names the layouts, where none fits, and where an index is damaged.
+    A folder in no layout that has one other folder in it, as archives unpack to, stands for that one. Raises
+    UsageError, which names the layouts, where none fits, and where an index is damaged.
     """
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.")

@@ -17,6 +17,7 @@ from cerberus_annotate.learn.data.published import LICENCES
 from cerberus_annotate.learn.data.reading import as_label, check_size, mat_variables, read_mat, read_picture
 
 MPP = 0.5
+VARIABLES = ("inst_map", "id", "class")
 DEPTH = 3
 """Of files below a folder with lizard_images1/Lizard_Images1 and lizard_labels/Lizard_Labels/Labels."""
 
@@ -27,7 +28,7 @@ TYPES = {1: "neutrophil", 2: "epithelial", 3: "lymphocyte", 4: "plasma", 5: "eos
 def recognise(folder: Path) -> bool:
     """Whether there are MATLAB labels with a class for each nucleus."""
     first = next(find(folder, (".mat",), DEPTH), None)
-    return first is not None and {"inst_map", "id", "class"} <= mat_variables(first)
+    return first is not None and set(VARIABLES) <= mat_variables(first)
 
 
 def read(folder: Path) -> DataSet:
@@ -57,7 +58,7 @@ def _read_splits(folder: Path) -> dict[str, str]:
 
 def _read(pair: Pair, split: str) -> LabelledImage:
     rgb, _ = read_picture(pair.image)
-    content = read_mat(pair.label)
+    content = read_mat(pair.label, VARIABLES)
     nuclei = as_label(content["inst_map"], pair.label).astype(np.int32)
     check_size(nuclei.shape, pair.label, rgb.shape[:2], pair.image.name)
     ids, classes = np.ravel(content["id"]).astype(np.int64), np.ravel(content["class"]).astype(np.int64)
