@@ -16,6 +16,7 @@ from cerberus_annotate.cli.arguments import (
     json_option,
     model_option,
     mpp_option,
+    precision_option,
     project_argument,
     slides_dir_option,
 )
@@ -54,7 +55,7 @@ WIDE = 200  # characters
 @mpp_option
 @click.option("--any-stain", is_flag=True, help="Also images whose type in QuPath is not H&E.")
 @device_option
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True)
+@precision_option
 @click.option("--batch-size", type=click.IntRange(1), help="Tiles at a time. [default: by memory]")
 @click.option(
     "--geometry",

@@ -71,6 +71,9 @@ model_option = click.option(
 device_option = click.option(
     "--device", type=Device(), default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
 )
+precision_option = click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True
+)
 engine_option = click.option(
     "--engine",
     type=click.Choice(["native", "paquo"]),

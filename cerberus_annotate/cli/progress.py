@@ -51,3 +51,40 @@ class RichProgress:
         found = sum(record.objects.values())
         told = f"{found:,} objects, {record.seconds:.1f} s" if record.status == "done" else record.status
         self._console.print(f"{record.name}: {told}", markup=False, soft_wrap=True)
+
+
+class ScoringProgress:
+    """A bar of images with the time left on a terminal, a line every tenth of them elsewhere; nothing when quiet."""
+
+    def __init__(self, quiet: bool, total: int, description: str) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._lines = not quiet and not self._console.is_terminal
+        self._description = description
+        self._total = total
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=True,
+        )
+        self._images = self._bar.add_task(description, total=total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, name: str) -> None:
+        """So many images are done, `name` being the last."""
+        self._bar.update(self._images, completed=done)
+        step = max(1, self._total // 10)
+        if self._lines and (done % step == 0 or done == self._total):
+            told = f"{self._description}: {done:,} of {self._total:,} images"
+            self._console.print(told, markup=False, soft_wrap=True)

@@ -11,11 +11,9 @@ from cerberus_annotate.network.model import Model
 from cerberus_annotate.objects.class_names import class_name
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.predict import predict_image
+from cerberus_annotate.predict.pixels import MASK_OUTPUT, PATCH_OUTPUTS, predict_mask, predict_patch
 
-TYPES = "Nuclei-TYPE"
-MASK = "Region-SEG"
-PATCH_OUTPUTS = ("Image-Class", "Patch-Class")
-"""The first that a model has classifies a whole image."""
+TYPE_OUTPUT = "Nuclei-TYPE"
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,11 @@ def scorable_tasks(image: LabelledImage, model: Model) -> tuple[str, ...]:
         "patch": image.patch_class is not None,
     }
     heads = {*model.tasks}
-    if MASK in model.classes:
+    if MASK_OUTPUT in model.classes:
         heads.add("semantic")
-    if patch_output(model) is not None:
+    if any(name in model.classes for name in PATCH_OUTPUTS):
         heads.add("patch")
     return tuple(task for task, there in labelled.items() if there and task in heads)
-
-
-def patch_output(model: Model) -> str | None:
-    """The output that classifies whole images, None where there is none."""
-    return next((name for name in PATCH_OUTPUTS if name in model.classes), None)
 
 
 def predict_labelled(image: LabelledImage, model: Model, precision: str = "auto") -> Prediction:
@@ -66,7 +59,7 @@ def predict_labelled(image: LabelledImage, model: Model, precision: str = "auto"
     An image without a pixel size is taken to have that of the network's input.
     """
     tasks = scorable_tasks(image, model)
-    mpp = image.mpp or model.network.config.input_mpp
+    mpp = image.mpp or model.input_mpp
     asked = [task for task in tasks if task in model.tasks]
     if "lumen" in asked and "gland" in model.tasks and "gland" not in asked:
         # lumina are kept inside glands only
@@ -74,10 +67,10 @@ def predict_labelled(image: LabelledImage, model: Model, precision: str = "auto"
     objects = predict_image(image.rgb, mpp, model, tasks=asked, precision=precision) if asked else []
     shape = image.rgb.shape[:2]
     maps = {task: drawn([each for each in objects if each.task == task], shape) for task in tasks if task in asked}
-    classes = model.classes.get(TYPES, ()) if "nuclei" in maps else ()
+    classes = model.classes.get(TYPE_OUTPUT, ()) if "nuclei" in maps else ()
     nuclei = [each for each in objects if each.task == "nuclei"]
-    mask, mask_classes = _mask(image, mpp, model) if "semantic" in tasks else (None, ())
-    patch, patch_classes = _patch(image, mpp, model) if "patch" in tasks else (None, ())
+    mask, mask_classes = predict_mask(image.rgb, image.mpp, model) if "semantic" in tasks else (None, ())
+    patch, patch_classes = predict_patch(image.rgb, image.mpp, model) if "patch" in tasks else (None, ())
     return Prediction(
         nuclei=maps.get("nuclei"),
         nucleus_types=type_indices(nuclei, classes) if classes else None,
@@ -96,15 +89,3 @@ def type_indices(nuclei: list[PredictedObject], classes: tuple[str, ...]) -> NDA
     # from the last on, so that a text of several classes is the first one's
     index_of = {class_name("nuclei", index, classes): index for index in reversed(range(len(classes)))}
     return np.array([0, *(index_of.get(each.path_class, 0) for each in nuclei)], np.int64)
-
-
-def _mask(image: LabelledImage, mpp: float, model: Model) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    from cerberus_annotate.predict.pixels import predict_mask
-
-    return predict_mask(image.rgb, mpp, model)
-
-
-def _patch(image: LabelledImage, mpp: float, model: Model) -> tuple[NDArray[np.floating], tuple[str, ...]]:
-    from cerberus_annotate.predict.pixels import predict_patch
-
-    return predict_patch(image.rgb, mpp, model)

@@ -15,6 +15,19 @@ from cerberus_annotate.learn.evaluation.scores import Confusion, ImageScore, Tas
 
 OF_CLASS = {"f1": metrics.class_f1, "precision": metrics.class_precision, "recall": metrics.class_recall}
 
+NCT_CRC_TISSUE = {
+    "ADI": "adipose",
+    "BACK": "background",
+    "DEB": "debris",
+    "LYM": "inflammatory",
+    "MUC": "mucous",
+    "MUS": "muscle",
+    "NORM": "normal epi",
+    "STR": "stroma",
+    "TUM": "abnormal epi",
+}
+"""NCT-CRC-HE's classes as Cerberus' tissue head calls them."""
+
 
 @dataclass(frozen=True)
 class PatchOfImage:
@@ -35,8 +48,14 @@ def measure(image: LabelledImage, prediction: Prediction) -> PatchOfImage | None
     )
 
 
-def same_class(name: str) -> str:
-    """A class name as it is compared: case, spaces, hyphens and underscores mean nothing."""
+def class_index(label: str, classes: Sequence[str]) -> int | None:
+    """The head's class that a label means: that of its name, whatever its case, spaces, hyphens and underscores, else
+    the one that the table above says; None where there is none."""
+    index_of = {_plain(name): index for index, name in enumerate(classes)}
+    return next((index_of[name] for name in (_plain(label), NCT_CRC_TISSUE.get(label)) if name in index_of), None)
+
+
+def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name).strip().lower()
 
 
@@ -46,11 +65,11 @@ def summarise(images: Sequence[PatchOfImage]) -> TaskScores | None:
     Images of a class that the head does not have can only be wrong, so they are left out, and a note says so.
     """
     classes = images[0].classes
-    index_of = {same_class(name): index for index, name in enumerate(classes)}
-    known = [each for each in images if same_class(each.true) in index_of]
+    places = {label: class_index(label, classes) for label in sorted({each.true for each in images})}
+    known = [each for each in images if places[each.true] is not None]
     if not known:
         return None
-    true = np.array([index_of[same_class(each.true)] for each in known])
+    true = np.array([places[each.true] for each in known], np.intp)
     probabilities = np.stack([each.probabilities for each in known])
     found, confidence = probabilities.argmax(1), probabilities.max(1)
     one_by_one = np.stack([metrics.confusion(true[[i]], found[[i]], len(classes)) for i in range(len(known))])
@@ -73,6 +92,6 @@ def summarise(images: Sequence[PatchOfImage]) -> TaskScores | None:
         ImageScore(each.name, {"probability": float(p[t]), "right": float(f == t)})
         for each, p, t, f in zip(known, probabilities, true, found, strict=True)
     )
-    unknown = sorted({each.true for each in images} - {each.true for each in known})
+    unknown = [label for label, place in places.items() if place is None]
     note = f"{len(images) - len(known)} images left out, of classes that the model does not have: {', '.join(unknown)}."
     return TaskScores(scores, measures, per_class, confusion, "probability", (note,) if unknown else ())
