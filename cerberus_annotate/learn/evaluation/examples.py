@@ -129,7 +129,9 @@ def outlined(rgb: NDArray[np.uint8], truth: NDArray, found: NDArray) -> NDArray[
 
 def _lines(labels: NDArray, times: int) -> NDArray[np.bool_]:
     large = np.kron(labels, np.ones((times, times), labels.dtype)) if times > 1 else labels
-    edge = find_boundaries(large, connectivity=1, mode="inner") & (large > 0)
+    # the image's border closes what it cuts, so that a map that is all foreground does not look empty
+    closed = np.pad(large, 1)
+    edge = (find_boundaries(closed, connectivity=1, mode="inner") & (closed > 0))[1:-1, 1:-1]
     thickness = max(2, round(max(large.shape) * LINE))
     return cv2.dilate(edge.astype(np.uint8), np.ones((thickness, thickness), np.uint8)) > 0
 

@@ -64,7 +64,7 @@ def _by_label(
 
 def summarise(images: Sequence[MaskInImage]) -> TaskScores:
     """Measures over all classes, and of each; `per_class` is by patch class, else by class of the mask."""
-    classes = sorted({each.patch_class for each in images})
+    classes = list(dict.fromkeys(each.patch_class for each in images))
     names = images[0].score.values
     members = np.array([[each.patch_class == name for name in classes] for each in images])
     measures: dict[str, Estimate] = {}
