@@ -8,7 +8,19 @@ import click
 
 import cerberus_annotate
 
-COMMANDS = ("annotate", "create", "demo", "runs", "restore", "models", "data", "evaluate", "benchmark", "doctor")
+COMMANDS = (
+    "annotate",
+    "create",
+    "demo",
+    "runs",
+    "restore",
+    "models",
+    "data",
+    "train",
+    "evaluate",
+    "benchmark",
+    "doctor",
+)
 DEFAULT = "annotate"
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cerberus_annotate.errors import ModelError
+
 if TYPE_CHECKING:
     from cerberus_annotate.annotate.one_image import Predict
     from cerberus_annotate.annotate.plan import Expect
@@ -28,6 +30,11 @@ def load_predictor(
     from cerberus_annotate.predict.inference import choose_precision
 
     model = load_model(model_name or DEFAULT_MODEL, device=device)
+    if not model.tasks:
+        raise ModelError(
+            f"The model {model.name} finds nothing in slides: it has no head for nuclei, glands, lumina or tissue. "
+            "It serves `evaluate`; choose another --model here."
+        )
     choose_precision(model.device, precision)
     predict = partial(predict_slide, model=model, batch_size=batch_size, precision=precision, geometry=geometry)
     return model, predict

@@ -25,19 +25,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_checkpoint(path: Path, network: Cerberus, half: bool = True) -> None:
-    """Writes our format: the configuration as JSON beside the state, in half precision by default."""
+def write_checkpoint(
+    path: Path, network: Cerberus, half: bool = True, plan: Mapping[str, Any] | None = None, data: str = ""
+) -> None:
+    """Writes our format: the configuration as JSON beside the state, in half precision by default, and where it was
+    trained the plan and the fingerprint of its data."""
     state = {
         name: value.half() if half and value.dtype == torch.float32 else value
         for name, value in network.state_dict().items()
     }
-    torch.save({"config": json.dumps(network.config.as_dict()), "state": state}, path)
+    origin = {} if plan is None else {"plan": json.dumps(plan), "data": data}
+    torch.save({"config": json.dumps(network.config.as_dict()), "state": state, **origin}, path)
 
 
 def read_checkpoint(path: Path) -> Cerberus:
     """The network of a checkpoint file, unfolded, float32, in eval mode.
 
-    Takes our format, a training checkpoint of `learn.train` (its averaged weights), an official `weights.tar` (with
+    Takes our format, a training checkpoint (its averaged weights), an official `weights.tar` (with
     `settings.yml` beside it where there is one) and a plain state dict of the official network. Raises ModelError.
     """
     content = _load_tensors(path)

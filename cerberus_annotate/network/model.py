@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from cerberus_annotate.errors import ModelError, UsageError
+from cerberus_annotate.errors import UsageError
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.checkpoint import read_checkpoint, sha256_of
 from cerberus_annotate.network.config import HeadConfig, output_classes
@@ -85,13 +85,12 @@ def choose_device(wanted: str) -> str:
 def load_model(name_or_path: str | Path, device: str = "cpu") -> Model:
     """A registered model by name, or a checkpoint by path, folded and on `device`.
 
-    Raises ModelError when there is none, or its weights do not fit; UsageError for an unusable device.
+    A model need not have a task for slides: some only classify pixels or whole images. Raises ModelError when there
+    is none, or its weights do not fit; UsageError for an unusable device.
     """
     path = find_weights(str(name_or_path))
     place = choose_device(device)
     network = fold_norms(read_checkpoint(path))
-    if not any(outputs[0] in output_classes(network.config) for outputs in TASK_OUTPUTS.values()):
-        raise ModelError(f"The checkpoint {path} has no head for nuclei, glands, lumina or tissue.")
     network = network.to(place).to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
     name = path.parent.name if path.name in ("weights.pt", "weights.tar") else path.stem
     return Model(network, name, sha256_of(path), place)

@@ -22,7 +22,7 @@ OTHER_SECONDS_PER_MM2 = 3.0
 
 @dataclass(frozen=True)
 class Speed:
-    """What the network does in a second on its device.  pixels: computed px, margins included."""
+    """What the network does in a second on its device.  pixels: computed px of the grid, margins included."""
 
     pixels: float
     dtype: torch.dtype
@@ -32,13 +32,14 @@ def measure_speed(model: Model, precision: str = "auto") -> Speed:
     """Times the network on one small tile, after one that warms it up.  Raises UsageError as `choose_precision`."""
     dtype = choose_precision(model.device, precision)
     network = network_in(model, dtype)
-    tile = np.random.default_rng(0).integers(0, 255, (PROBE.side, PROBE.side, 3), np.uint8)
+    side = PROBE.side * model.stem_stride
+    tile = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()
         tile_maps(network, [tile], PROBE, list(model.classes), dtype)
         seconds = time.perf_counter() - started
-    return Speed(tile.shape[0] * tile.shape[1] / seconds, dtype)
+    return Speed(PROBE.side**2 / seconds, dtype)
 
 
 def expected_work(

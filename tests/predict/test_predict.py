@@ -155,7 +155,8 @@ class MemoryHog(Cerberus):
 
 
 def test_running_out_of_gpu_memory_halves_the_batch(tissue: np.ndarray) -> None:
-    tiles = [np.ascontiguousarray(tissue[i : i + 352, i : i + 352]) for i in range(5)]
+    doubled = np.tile(tissue, (2, 2, 1))
+    tiles = [np.ascontiguousarray(doubled[i : i + 704, i : i + 704]) for i in range(5)]
     tiling = inference.Geometry(144, 0, 104)
     network = MemoryHog(1).eval()
     maps = stream._maps_of(network, tiles, tiling, ["Nuclei-INST"], torch.float32)

@@ -23,7 +23,7 @@ from cerberus_annotate.learn.training.plan import Plan
 from cerberus_annotate.learn.training.samples import write_samples
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
 from cerberus_annotate.network.cerberus import Cerberus
-from cerberus_annotate.network.checkpoint import read_checkpoint
+from cerberus_annotate.network.checkpoint import read_checkpoint, write_checkpoint
 from cerberus_annotate.network.config import NetworkConfig
 from cerberus_annotate.network.registry import find_weights
 
@@ -155,3 +155,10 @@ def _check_images(plan: Plan, images: Sequence[Sequence[LabelledImage]], heads: 
     missing = set(plan.tasks) - set(heads.tasks)
     if missing:
         raise UsageError(f"The preset {plan.preset} has no head for {', '.join(sorted(missing))}.")
+
+
+def write_weights(checkpoint: Path, path: Path) -> Path:
+    """The averaged weights of a training checkpoint in half precision with its plan, as `load_model` takes them."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    write_checkpoint(path, read_checkpoint(checkpoint), plan=content["plan"], data=content["data"])
+    return path

@@ -16,13 +16,15 @@ FREEZE = ("none", "encoder", "first-1", "first-2", "first-3")
 @dataclass(frozen=True)
 class DataPlan:
     """One data set of a plan. path: its folder, relative to the data root.  splits: what may be trained on, empty for
-    all.  share: how often its images are drawn, relative to the others.  ignore: labels that are not learnt from.
+    all.  share: how often its images are drawn, relative to the others.  ignore: labels that are not learnt from, by
+    their names in `LabelledImage`.  mpp: µm/px of its images where they do not say it or are to be taken for others.
     """
 
     path: str
     splits: tuple[str, ...] = ()
     share: float = 1.0
     ignore: tuple[str, ...] = ()
+    mpp: float | None = None
 
 
 @dataclass(frozen=True)
