@@ -56,7 +56,7 @@ def command(
             devices=devices,
             progress=bar.show,
         )
-    weights = write_weights(last, out / "weights.pt")
+    weights = write_weights(last, out / "weights.pt", images)
     if as_json:
         click.echo(json.dumps({"weights": str(weights), "checkpoint": str(last), "steps": plan.steps}))
     else:

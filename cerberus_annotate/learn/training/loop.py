@@ -21,6 +21,7 @@ from cerberus_annotate.learn.training.log import TrainingLog
 from cerberus_annotate.learn.training.objective import batch_losses, decoder_rows, outputs_wanted
 from cerberus_annotate.learn.training.plan import Plan
 from cerberus_annotate.learn.training.samples import write_samples
+from cerberus_annotate.learn.training.thresholds import choose_nucleus_threshold, with_nucleus_threshold
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.checkpoint import read_checkpoint, write_checkpoint
@@ -157,8 +158,16 @@ def _check_images(plan: Plan, images: Sequence[Sequence[LabelledImage]], heads: 
         raise UsageError(f"The preset {plan.preset} has no head for {', '.join(sorted(missing))}.")
 
 
-def write_weights(checkpoint: Path, path: Path) -> Path:
-    """The averaged weights of a training checkpoint in half precision with its plan, as `load_model` takes them."""
+def write_weights(checkpoint: Path, path: Path, images: Sequence[Sequence[LabelledImage]] = ()) -> Path:
+    """The averaged weights of a training checkpoint in half precision with its plan, as `load_model` takes them.
+
+    Where nuclei have an inner contour, the threshold of their outlines is the best one on the training `images`.
+    """
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    write_checkpoint(path, read_checkpoint(checkpoint), plan=content["plan"], data=content["data"])
+    network = read_checkpoint(checkpoint)
+    rimmed = any(head.inner_contour for decoder in network.config.decoders for head in decoder.heads)
+    if rimmed and any(image.nuclei is not None for some in images for image in some[:1]):
+        threshold, _ = choose_nucleus_threshold(network, images)
+        network.config = with_nucleus_threshold(network.config, threshold)
+    write_checkpoint(path, network, plan=content["plan"], data=content["data"])
     return path
