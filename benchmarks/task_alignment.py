@@ -239,8 +239,8 @@ def write_results(page: Path, results: Sequence[Mapping[str, Any]], steps: int) 
     setting = (
         f"Each arm: {steps} steps, {GLAND_CROPS} gland crops of {SIDE} x {SIDE} µm in each (`nuclei`: {GLAND_CROPS} "
         f"crops of nuclei), the lean network on a grid of {MPP} µm/px, one rate, one schedule, nothing tuned for any "
-        f"arm. The grid is half as fine as the bundled model's and the runs are short, so figures stand below those of its "
-        f"card; they are for comparing arms. Hardware: {hardware()}, shared with other work."
+        f"arm. The grid is half as fine as the bundled model's and the runs are short, so figures stand below those of "
+        f"its card; they are for comparing arms. Hardware: {hardware()}, shared with other work."
     )
     intervals = (
         "Intervals (95 %) are over test images only; they say nothing of how another seed would have come out. "
