@@ -58,26 +58,33 @@ def info(name: str, as_json: bool) -> None:
     cerberus-annotate models info cerberus-small
     """
     from cerberus_annotate.network import load_model
+    from cerberus_annotate.network.checkpoint import read_plan_of
     from cerberus_annotate.network.registry import find_weights, registered_models
 
     model = load_model(name)
+    plan = read_plan_of(find_weights(name))
     card = next((m.card for m in registered_models() if m.name == name), None)
     facts: dict[str, Any] = {
         "name": model.name,
         "weights": str(find_weights(name)),
         "sha256": model.sha256,
-        "mpp": model.mpp,
+        "mpp": model.input_mpp,
         "tasks": list(model.tasks),
         "classes": {output: list(names) for output, names in model.classes.items()},
+        "weak_labels": ["lumen"] if plan.get("weak_lumina") else [],
+        "plan": plan or None,
         "card": None if card is None else str(card),
     }
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    click.echo(f"{facts['name']}: {', '.join(model.tasks)} at {model.mpp} µm/px")
+    tasks = ", ".join(model.tasks) or "nothing in slides; pixels or whole images"
+    click.echo(f"{facts['name']}: {tasks}; takes {model.input_mpp} µm/px")
     click.echo(f"weights {facts['weights']}\nsha256  {facts['sha256']}")
     for output, names in facts["classes"].items():
         click.echo(f"{output}: {', '.join(names)}")
+    for task in facts["weak_labels"]:
+        click.echo(f"{task}: learnt from weak labels, pale areas inside annotated glands")
     if card is not None:
         click.echo("\n" + card.read_text("utf-8"))
 

@@ -38,6 +38,12 @@ def write_checkpoint(
     torch.save({"config": json.dumps(network.config.as_dict()), "state": state, **origin}, path)
 
 
+def read_plan_of(path: Path) -> dict[str, Any]:
+    """The plan that a checkpoint of ours was trained by, {} where it has none. Raises ModelError."""
+    plan = _load_tensors(path).get("plan", "{}")
+    return dict(json.loads(plan) if isinstance(plan, str) else plan)
+
+
 def read_checkpoint(path: Path) -> Cerberus:
     """The network of a checkpoint file, unfolded, float32, in eval mode.
 
