@@ -9,9 +9,11 @@ is not trained again; `--models` picks some, and the page shows all that are fin
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +113,8 @@ def compare(given: argparse.Namespace) -> None:
     images = [prepared(image, setting) for one in sets for image in one.images(setting.train_splits)]
     classes = next((one.patch_classes for one in sets if one.patch_classes), ())
     out = given.out / given.experiment
-    for name, predict in references(given.experiment, images, classes).items():
-        score_all(name, predict, tests, out / name, mark=name)
+    for name, (predict, mark) in references(given.experiment, images, classes).items():
+        score_all(name, predict, tests, out / name, mark)
     for name in given.models:
         folder = out / f"{name}-{given.seed}"
         if not images and not (folder / "training.json").exists():
@@ -145,24 +147,28 @@ def prepared(image: LabelledImage, setting: Setting) -> LabelledImage:
     return image if image.mpp is not None else replace(image, mpp=setting.image_mpp)
 
 
-def references(experiment: str, images: Sequence[LabelledImage], classes: tuple[str, ...]) -> dict[str, Predict]:
-    """What is scored beside the trained networks: the registered model, and what needs no network."""
-    found: dict[str, Predict] = {}
+def references(
+    experiment: str, images: Sequence[LabelledImage], classes: tuple[str, ...]
+) -> dict[str, tuple[Predict, str]]:
+    """What is scored beside the trained networks, the registered model and what needs no network, each with a mark that
+    changes when it does."""
+    found: dict[str, tuple[Predict, str]] = {}
     name = REGISTERED[experiment]
     try:
-        found[name] = predict_with(load_model(name))
+        model = load_model(name)
+        found[name] = predict_with(model), model.sha256
     except ModelError:
         print(f"{name} is not registered; its row is left out.")
     if classes and images:
         colours = fit_colours([i.rgb for i in images], [i.patch_class or "" for i in images], classes)
-        found[COLOUR_ONLY] = lambda image: by_colours(image, colours)
-        found[ALL_FOREGROUND] = all_foreground
+        found[COLOUR_ONLY] = partial(by_colours, colours=colours), hashlib.sha256(colours.weights.data).hexdigest()
+        found[ALL_FOREGROUND] = all_foreground, ALL_FOREGROUND
     return found
 
 
 def predict_with(model: Model) -> Predict:
     """What a model finds."""
-    return lambda image: predict_labelled(image, model)
+    return partial(predict_labelled, model=model)
 
 
 def by_colours(image: LabelledImage, colours: ColourOnly) -> Prediction:

@@ -28,6 +28,8 @@ class GatedAxialAttention(nn.Module):
     distance shares its encodings r_q, r_k, r_v; gates, one number each, say how far they count.
     """
 
+    distance: Tensor
+
     def __init__(self, channels: int, length: int, heads: int = HEADS) -> None:
         super().__init__()
         self.heads, self.of_head = heads, channels // heads

@@ -41,7 +41,7 @@ class SegNet(nn.Module):
         deepest = x
         for level in reversed(list(self.up)):
             where, size = places.pop()
-            x = level(functional.max_unpool2d(x, where, 2, output_size=size))
+            x = level(functional.max_unpool2d(x, where, [2, 2], output_size=size))
         return x, deepest
 
 
