@@ -23,8 +23,9 @@ def same_shape(first: np.ndarray, second: np.ndarray, tolerance: float = TOLERAN
     same[candidates] = exact
     rest = candidates[~exact]
     if len(rest):
-        # only the outlines: a hole that is gone must count, so the distance is between boundaries
-        distance = shapely.hausdorff_distance(shapely.boundary(first[rest]), shapely.boundary(second[rest]))
+        # only the outlines: a hole that is gone must count, so the distance is between boundaries; with points between
+        # the vertices, because both ends of a cut through an object lie on its former outline
+        distance = shapely.hausdorff_distance(shapely.boundary(first[rest]), shapely.boundary(second[rest]), 0.25)
         same[rest] = distance <= tolerance
     return same
 
@@ -33,7 +34,7 @@ def valid_polygons(geometries: np.ndarray) -> np.ndarray:
     """The polygonal geometries made valid where they are not; None for what has no area."""
     out = np.array(geometries, object, copy=True)
     out[~_is_polygonal(out)] = None
-    broken = np.flatnonzero([geometry is not None for geometry in out] & ~shapely.is_valid(out))
+    broken = np.flatnonzero(~shapely.is_missing(out) & ~shapely.is_valid(out))
     for at in broken:
         mended = shapely.make_valid(out[at])
         parts = [part for part in shapely.get_parts(mended) if part.area > 0]

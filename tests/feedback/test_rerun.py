@@ -117,6 +117,14 @@ def test_the_same_run_again_changes_nothing() -> None:
     assert image.objects == before
 
 
+def test_an_object_rubbed_through_with_the_brush_is_edited() -> None:
+    image = Image()
+    image.run([nucleus(0)])
+    image.edit(0, roi=image.objects[0].roi.difference(box(-1, -20, 1, 20)))
+    assert changes(image.run([nucleus(0)])) == (0, 0)
+    assert len(image.compared().edited) == 1
+
+
 def test_a_better_model_replaces_what_nobody_touched() -> None:
     image = Image()
     image.run([nucleus(0), nucleus(30)])
