@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cerberus_annotate.learn.data.label_names import GLAND_LABELS, NUCLEUS_LABELS
+
 UNLABELLED = 255
 """Value of `mask` pixels that no one labelled; they count neither in a loss nor in a score."""
 
@@ -20,6 +22,9 @@ class LabelledImage:
     `NUCLEUS_LABELS`.  gland_types: uint8 (H, W), indices into `GLAND_LABELS`.  mask: uint8 (H, W), class of each pixel,
     0 is background, `UNLABELLED` unknown; `mask_classes` names them from 0 on.  patch_class: of the whole image.
     patient: patient or slide, None where unknown; images of one patient belong on one side of a split.
+    ignore: bool (H, W), True where nobody looked for objects: whatever is labelled there or not, no task learns from
+    it and no score counts it. nucleus_labels, gland_labels: what the indices mean where a set has types of its own
+    after those of `NUCLEUS_LABELS` or `GLAND_LABELS`.
     """
 
     name: str
@@ -37,6 +42,9 @@ class LabelledImage:
     mask_classes: tuple[str, ...] = ()
     patch_class: str | None = None
     patient: str | None = None
+    ignore: NDArray[np.bool_] | None = None
+    nucleus_labels: tuple[str, ...] = NUCLEUS_LABELS
+    gland_labels: tuple[str, ...] = GLAND_LABELS
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ TASK_COLUMNS = {
 }
 """What `label` holds in a set that we do not know, by its column `task`."""
 
-LABEL_COLUMNS = ("nuclei", "nucleus_types", "glands", "lumina", "mask", "patch_class")
+LABEL_COLUMNS = ("nuclei", "nucleus_types", "glands", "gland_types", "lumina", "mask", "patch_class")
 """Columns that a set that we do not know may have instead, each for the label that it is named after."""
 
 ADD_COLUMNS = (
@@ -71,8 +71,10 @@ def read_manifest(folder: Path) -> DataSet:
 
     Data set, mpp and split come from the manifest's columns, never from the folder's name. A data set of our table
     (`published.COLUMNS`) is read by it; any other needs the column `task`, or columns named after labels:
-    `nuclei`, `glands`, `lumina` (instance maps), `nucleus_types` (map of indices of `NUCLEUS_LABELS`), `mask` (map of
-    indices of the names in the column `mask_classes`, separated by semicolons), `patch_class` (a word).
+    `nuclei`, `glands`, `lumina` (instance maps), `nucleus_types` and `gland_types` (maps of indices of the names in the
+    columns `nucleus_labels` and `gland_labels`, without them of `NUCLEUS_LABELS` and `GLAND_LABELS`), `mask` (map of
+    indices of the names in the column `mask_classes`), `patch_class` (a word). Names are separated by semicolons. The
+    column `ignore` names a map of what does not count, where it is not 0.
     Raises UsageError where a column is missing or holds what cannot be.
     """
     places = _rows(folder)
@@ -139,13 +141,22 @@ def _own_columns(place: _Place) -> Columns:
             lumina=own.get("lumina"),
             mask=own.get("mask"),
             patch_class=own.get("patch_class"),
+            gland_types=own.get("gland_types"),
         )
         if meaning == Columns():
             raise place.refused(f"does not say what its labels are (data set '{row['dataset']}'). {ADD_COLUMNS}")
     if meaning.mask:
-        named = tuple(name.strip() for name in row.get("mask_classes", "").split(";") if name.strip())
-        meaning = replace(meaning, mask_classes=named or FOREGROUND_CLASSES)
-    return meaning
+        meaning = replace(meaning, mask_classes=_names(row, "mask_classes") or FOREGROUND_CLASSES)
+    return replace(
+        meaning,
+        ignore="ignore" if row.get("ignore") else None,
+        nucleus_labels=_names(row, "nucleus_labels") or NUCLEUS_LABELS,
+        gland_labels=_names(row, "gland_labels") or GLAND_LABELS,
+    )
+
+
+def _names(row: Row, column: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in row.get(column, "").split(";") if name.strip())
 
 
 def _name(place: _Place) -> str:
@@ -208,6 +219,9 @@ def _read(place: _Place, columns: Columns, split: str, points: list[Point]) -> L
         mask_classes=columns.mask_classes,
         patch_class=(row.get(columns.patch_class) or None) if columns.patch_class else None,
         patient=row.get("patient") or None,
+        ignore=read_classes(place.file(columns.ignore), size, picture) > 0 if columns.ignore else None,
+        nucleus_labels=columns.nucleus_labels,
+        gland_labels=columns.gland_labels,
     )
 
 
@@ -218,10 +232,13 @@ def _nucleus_types(place: _Place, columns: Columns, size: tuple[int, int]) -> ND
     types = read_classes(path, size, place.row[columns.image])
     if columns.nucleus_type_names:
         return nucleus_table(columns.nucleus_type_names)[types]
-    if types.max(initial=0) >= len(NUCLEUS_LABELS):
+    return _within(place, path, types, columns.nucleus_labels)
+
+
+def _within(place: _Place, path: Path, types: NDArray[np.uint8], labels: tuple[str, ...]) -> NDArray[np.uint8]:
+    if types.max(initial=0) >= len(labels):
         raise place.refused(
-            f"{path.name} holds the type {types.max()}; the types are 0 to {len(NUCLEUS_LABELS) - 1}: "
-            f"{', '.join(NUCLEUS_LABELS)}."
+            f"{path.name} holds the type {types.max()}; the types are 0 to {len(labels) - 1}: {', '.join(labels)}."
         )
     return types
 
@@ -247,6 +264,10 @@ def _nucleus_points(
 
 
 def _gland_types(place: _Place, columns: Columns, glands: NDArray[np.int32] | None) -> NDArray[np.uint8] | None:
+    if columns.gland_types and glands is not None:
+        path = place.file(columns.gland_types)
+        types = read_classes(path, (glands.shape[0], glands.shape[1]), place.row[columns.image])
+        return _within(place, path, types, columns.gland_labels)
     if not columns.gland_type or glands is None:
         return None
     name = place.row.get(columns.gland_type)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from cerberus_annotate.learn.data.label_names import GLAND_LABELS, NUCLEUS_LABELS
 from cerberus_annotate.learn.data.labelled_image import UNLABELLED
 from cerberus_annotate.learn.data.splits import ebhi_seg_split
 
@@ -34,11 +35,12 @@ class Licence:
 class Columns:
     """Which column of a manifest holds which label, and how its values translate to ours; None: there is no such label.
 
-    image, nuclei, nucleus_types, glands, lumina, mask: columns with paths of files.  nucleus_type_names: values of the
-    type map to `NUCLEUS_LABELS`.  point_types: values of `klass` in points.csv to `NUCLEUS_LABELS`.
+    image, nuclei, nucleus_types, glands, gland_types, lumina, mask, ignore: columns with paths of files.
+    nucleus_type_names: values of the type map to `NUCLEUS_LABELS`.  point_types: values of `klass` in points.csv to
+    `NUCLEUS_LABELS`.
     gland_type: column with the type (of `GLAND_LABELS`) of every gland in the image.  mask_values: values of the mask's
     file to indices of `mask_classes` or UNLABELLED.  patch_class: column with the class of the whole image.
-    split: a patient's split, where the manifest has none.
+    split: a patient's split, where the manifest has none.  nucleus_labels, gland_labels: names of the types by index.
     """
 
     image: str = "image"
@@ -55,6 +57,10 @@ class Columns:
     patch_class: str | None = None
     patch_classes: tuple[str, ...] = ()
     split: Callable[[str], str] | None = None
+    gland_types: str | None = None
+    ignore: str | None = None
+    nucleus_labels: tuple[str, ...] = NUCLEUS_LABELS
+    gland_labels: tuple[str, ...] = GLAND_LABELS
 
 
 COLUMNS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.evaluation.ignoring import without_ignored
 from cerberus_annotate.learn.evaluation.prediction import Prediction, predict_labelled
 from cerberus_annotate.learn.evaluation.scores import Scores, TaskScores
 from cerberus_annotate.learn.evaluation.tasks import areas, nuclei, nucleus_points, patch, semantic
@@ -45,7 +46,7 @@ def score_predictions(
     count = 0
     for count, image in enumerate(images, start=1):
         labels |= labels_of(image)
-        for task, of_image in _measured(image, predict(image)).items():
+        for task, of_image in _measured(*without_ignored(image, predict(image))).items():
             if of_image is not None:
                 added[task].append(of_image)
         if progress is not None:

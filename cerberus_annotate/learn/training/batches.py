@@ -8,8 +8,8 @@ import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor
 
-from cerberus_annotate.learn.data.label_names import GLAND_LABELS, NUCLEUS_LABELS, head_indices
-from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.data.label_names import head_indices
+from cerberus_annotate.learn.data.labelled_image import UNLABELLED, LabelledImage
 from cerberus_annotate.learn.training.colours import random_colours
 from cerberus_annotate.learn.training.crops import Crop, Grid, random_crop
 from cerberus_annotate.learn.training.heads import Heads
@@ -101,7 +101,11 @@ def batch_of(crops: Sequence[Crop], heads: Heads, names: tuple[str, ...]) -> Bat
 
 
 def _target(crop: Crop, task: str, heads: Heads) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """What a crop teaches a task, and the weight of its pixels; None where it has no label for it."""
+    """What a crop teaches a task, and the weight of its pixels; None where it has no label for it.
+
+    Pixels to ignore weigh 0 for instances and are unlabelled for all else; the objects drawn on them still shape the
+    contours and gaps beside them.
+    """
     if task in INSTANCES:
         instances = getattr(crop, INSTANCES[task])
         if instances is None:
@@ -109,19 +113,31 @@ def _target(crop: Crop, task: str, heads: Heads) -> tuple[np.ndarray, np.ndarray
         head = heads.of(task)
         ring = INNER_RING if head.inner_contour else RINGS[task]
         reach = GAP_REACHES[task] * head.finer
-        return inside_and_contour(instances, ring, head.inner_contour), gap_weights(instances, reach)
+        weights = gap_weights(instances, reach)
+        ignored = crop.ignored_nuclei if task == "nuclei" else crop.ignore
+        if ignored is not None:
+            weights = np.where(ignored, np.float32(0), weights)
+            if not weights.any():
+                return None
+        return inside_and_contour(instances, ring, head.inner_contour), weights
     if task == "nucleus-types":
-        return _types(crop.nucleus_types, NUCLEUS_LABELS, heads.of(task).classes)
+        return _types(crop.nucleus_types, crop.ignore, crop.nucleus_labels, heads.of(task).classes)
     if task == "gland-types":
-        return _types(crop.gland_types, GLAND_LABELS, heads.of(task).classes)
+        return _types(crop.gland_types, crop.ignore, crop.gland_labels, heads.of(task).classes)
     if task == "mask":
-        return None if crop.mask is None else (crop.mask, None)
+        if crop.mask is None:
+            return None
+        return (crop.mask if crop.ignore is None else np.where(crop.ignore, UNLABELLED, crop.mask)), None
     known = heads.patch_classes
     return None if crop.patch_class not in known else (np.array(known.index(crop.patch_class)), None)
 
 
-def _types(types: np.ndarray | None, labels: Sequence[str], classes: Sequence[str]) -> tuple[np.ndarray, None] | None:
+def _types(
+    types: np.ndarray | None, ignored: np.ndarray | None, labels: Sequence[str], classes: Sequence[str]
+) -> tuple[np.ndarray, None] | None:
     if types is None:
         return None
     found = head_indices(labels, classes)[types]
+    if ignored is not None:
+        found = np.where(ignored, 0, found)
     return (found, None) if found.any() else None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from cerberus_annotate.learn.data.label_names import GLAND_LABELS, NUCLEUS_LABELS
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
 
 SCALE = (0.8, 1.25)
@@ -30,7 +31,8 @@ class Grid:
 @dataclass(frozen=True)
 class Crop:
     """A view of a labelled image. rgb is on the input's pixels, nuclei on those of the nuclei's outlines, all else on
-    the grid's; what has no label is None. nucleus_types as in LabelledImage, points drawn as discs."""
+    the grid's; what has no label is None. nucleus_types as in LabelledImage, points drawn as discs. ignore,
+    ignored_nuclei: bool, what does not count, on the grid and on the nuclei's pixels."""
 
     rgb: NDArray[np.uint8]
     nuclei: NDArray[np.uint16] | None = None
@@ -40,6 +42,10 @@ class Crop:
     lumina: NDArray[np.uint16] | None = None
     mask: NDArray[np.uint8] | None = None
     patch_class: str | None = None
+    ignore: NDArray[np.bool_] | None = None
+    ignored_nuclei: NDArray[np.bool_] | None = None
+    nucleus_labels: tuple[str, ...] = NUCLEUS_LABELS
+    gland_labels: tuple[str, ...] = GLAND_LABELS
 
 
 def random_crop(image: LabelledImage, grid: Grid, rng: Generator) -> Crop:
@@ -88,6 +94,9 @@ def cut(image: LabelledImage, grid: Grid, matrix: NDArray[np.float64], centre: N
     def indices(array: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
         return None if array is None else warp(array, 1, cv2.INTER_NEAREST)
 
+    def ignored(finer: int) -> NDArray[np.bool_] | None:
+        return None if image.ignore is None else warp(image.ignore.view(np.uint8), finer, cv2.INTER_NEAREST) > 0
+
     types = indices(image.nucleus_types)
     if image.nucleus_points is not None:
         places = (image.nucleus_points[:, :2] - offset) @ np.linalg.inv(matrix).T
@@ -101,6 +110,10 @@ def cut(image: LabelledImage, grid: Grid, matrix: NDArray[np.float64], centre: N
         lumina=ids(image.lumina),
         mask=None if image.mask is None else indices(image.mask),
         patch_class=image.patch_class,
+        ignore=ignored(1),
+        ignored_nuclei=ignored(grid.nuclei_finer),
+        nucleus_labels=image.nucleus_labels,
+        gland_labels=image.gland_labels,
     )
 
 

@@ -10,11 +10,12 @@ from cerberus_annotate.learn.data.labelled_image import UNLABELLED
 def instance_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Weighted cross-entropy plus soft Dice of inside and contour.
 
-    logits (N, 3, H, W); target (N, H, W) int64 of 0 background, 1 inside, 2 contour; weight (N, H, W).
+    logits (N, 3, H, W); target (N, H, W) int64 of 0 background, 1 inside, 2 contour; weight (N, H, W), 0 for pixels
+    that do not count.
     """
     logits = logits.float()
     cross_entropy = (functional.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
-    return cross_entropy + soft_dice_loss(logits, target)
+    return cross_entropy + soft_dice_loss(logits, torch.where(weight > 0, target, UNLABELLED))
 
 
 def reference_instance_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.evaluation.ignoring import mainly_counted
 from cerberus_annotate.learn.evaluation.metrics import overlap, panoptic_quality
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.config import NetworkConfig
@@ -54,7 +55,10 @@ def _qualities(network: Cerberus, image: LabelledImage) -> list[float]:
     for threshold in THRESHOLDS:
         labels = rimmed_nucleus_instances(inside, contour, threshold, head.finer)
         found: NDArray[Any] = cv2.resize(labels, image.nuclei.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        qualities.append(panoptic_quality(overlap(image.nuclei, found))[0])
+        truth = image.nuclei
+        if image.ignore is not None:
+            truth, found = mainly_counted(truth, image.ignore), mainly_counted(found, image.ignore)
+        qualities.append(panoptic_quality(overlap(truth, found))[0])
     return qualities
 
 

@@ -188,3 +188,27 @@ def test_a_damaged_points_file_is_named_with_its_line(tmp_path: Path) -> None:
     (folder / "points.csv").write_text("name,x,y,klass\na,3.5,2,others\na,left,2,others\n", "utf-8")
     with pytest.raises(UsageError, match=r"points\.csv, line 3"):
         read_manifest(folder)
+
+
+def test_what_is_to_be_ignored_and_types_of_ones_own(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 6, 3), np.uint8)).save(tmp_path / "a.png")
+    ids, types = np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint8)
+    ids[1:3, 1:3], types[1:3, 1:3] = 1, len(GLAND_LABELS)
+    ignore = np.zeros((4, 6), np.uint8)
+    ignore[:, 4:] = 255
+    for name, values in (("ids", ids), ("types", types), ("ignore", ignore)):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    names = ";".join((*GLAND_LABELS, "cribriform"))
+    (tmp_path / "manifest.csv").write_text(
+        "image,glands,gland_types,gland_labels,ignore\na.png,ids.png,types.png," + names + ",ignore.png\n"
+    )
+    image = read_manifest(tmp_path).entries[0].read()
+    assert image.gland_labels[-1] == "cribriform"
+    assert image.gland_types is not None
+    assert image.gland_types.max() == len(GLAND_LABELS)
+    assert image.ignore is not None
+    assert image.ignore.dtype == bool
+    assert image.ignore.sum() == 8
+    (tmp_path / "manifest.csv").write_text("image,glands,gland_types\na.png,ids.png,types.png\n")
+    with pytest.raises(UsageError, match="holds the type 5; the types are 0 to 4"):
+        read_manifest(tmp_path).entries[0].read()

@@ -61,6 +61,14 @@ class TestNuclei:
         assert scores.measures["dice"].value == pytest.approx((1 + 2 / 3) / 2)
         assert "type_macro_f1" not in scores.measures
 
+    def test_where_nobody_looked_neither_misses_nor_false_finds_count(self) -> None:
+        ignore = np.zeros((40, 50), bool)
+        ignore[:, 16:] = True
+        false_find = instances((2, 2, 12, 12), (5, 40, 15, 49))
+        for found in (self.one_of_them, false_find):
+            labelled = image(nuclei=self.two, ignore=ignore)
+            assert scored([(labelled, Prediction(nuclei=found))]).tasks["nuclei"].measures["pq"].value == 1
+
     def test_types_are_compared_in_the_classes_of_the_head(self) -> None:
         labelled = image(nuclei=self.two, nucleus_types=types(self.two, "lymphocyte", "epithelial"))
         scores = scored([(labelled, Prediction(self.two, np.array([0, 2, 3]), HEAD))]).tasks["nuclei"]

@@ -6,13 +6,18 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.random import default_rng
 
 from cerberus_annotate.learn.data.label_names import NUCLEUS_LABELS, head_indices
-from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.data.labelled_image import UNLABELLED, LabelledImage
 from cerberus_annotate.learn.training import targets
+from cerberus_annotate.learn.training.batches import batch_of
 from cerberus_annotate.learn.training.colours import random_colours
 from cerberus_annotate.learn.training.crops import Grid, centre_crop, random_crop
+from cerberus_annotate.learn.training.heads import heads_of, network_for
+from cerberus_annotate.learn.training.losses import instance_loss
+from cerberus_annotate.learn.training.plan import Plan
 from cerberus_annotate.learn.training.weak_lumina import weak_lumina
 from cerberus_annotate.network.config import NUCLEUS_GROUPS, NUCLEUS_TYPES
 
@@ -123,3 +128,49 @@ def test_weak_lumina_lie_inside_glands_where_the_tissue_is_pale() -> None:
     assert lumina.max() == 1
     assert lumina[100, 100] == 1
     assert lumina[240, 240] == 0
+
+
+def test_what_nobody_looked_at_teaches_nothing(make_image: MakeImage) -> None:
+    image = make_image(3, mask=np.zeros((256, 256), np.uint8), mask_classes=("background", "tumour"))
+    ignore = np.zeros((256, 256), bool)
+    ignore[:, 128:] = True
+    heads = heads_of(network_for(Plan(name="x", tasks=("nuclei", "nucleus-types", "mask"), data=())))
+    looked, half = (centre_crop(replace(image, ignore=given), GRID) for given in (None, ignore))
+    whole, batch = (batch_of([crop], heads, ("x",)) for crop in (looked, half))
+    finer = GRID.nuclei_finer
+    left, right = slice(None, 47 * finer), slice(49 * finer, None)
+    assert (batch.weights["nuclei"][..., right] == 0).all()
+    assert torch.equal(batch.weights["nuclei"][..., left], whole.weights["nuclei"][..., left])
+    assert torch.equal(batch.targets["nuclei"], whole.targets["nuclei"])
+    assert (batch.targets["nucleus-types"][..., 49:] == 0).all()
+    assert (batch.targets["mask"][..., 49:] == UNLABELLED).all()
+    assert (batch.targets["mask"][..., :47] == 0).all()
+
+    logits = torch.randn(1, 3, 192, 192, requires_grad=True)
+    instance_loss(logits, batch.targets["nuclei"], batch.weights["nuclei"]).backward()
+    assert logits.grad is not None
+    assert (logits.grad[..., right] == 0).all()
+    assert (logits.grad[..., left] != 0).any()
+
+
+def test_an_image_that_nobody_looked_at_is_labelled_for_no_head(make_image: MakeImage) -> None:
+    image = make_image(3, ignore=np.ones((256, 256), bool))
+    heads = heads_of(network_for(Plan(name="x", tasks=("nuclei", "nucleus-types"), data=())))
+    assert batch_of([centre_crop(image, GRID)], heads, ("x",)).rows == {}
+
+
+def test_a_type_of_ones_own_is_learnt_by_a_head_that_has_it(make_image: MakeImage) -> None:
+    labels = (*NUCLEUS_LABELS, "mitosis")
+    image = make_image(3)
+    assert image.nuclei is not None
+    types = np.where(image.nuclei > 0, len(labels) - 1, 0).astype(np.uint8)
+    crop = centre_crop(replace(image, nucleus_types=types, nucleus_labels=labels), GRID)
+    config = network_for(Plan(name="x", tasks=("nuclei", "nucleus-types"), data=()))
+    known = heads_of(config)
+    assert "nucleus-types" not in batch_of([crop], known, ("x",)).targets
+    types_head = known.of("nucleus-types")
+    heads = replace(
+        known, heads={**known.heads, "nucleus-types": replace(types_head, classes=(*types_head.classes, "mitosis"))}
+    )
+    target = batch_of([crop], heads, ("x",)).targets["nucleus-types"]
+    assert set(target.unique().tolist()) == {0, len(types_head.classes)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cerberus_annotate.learn.data.label_names import NUCLEUS_LABELS, head_indices
+from cerberus_annotate.learn.data.label_names import head_indices
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.evaluation import metrics
 from cerberus_annotate.learn.evaluation.metrics import Estimate, Measure, TypeCounts, bootstrap, class_of
@@ -60,7 +60,7 @@ def measure(image: LabelledImage, prediction: Prediction) -> NucleiInImage | Non
     types = None
     if image.nucleus_types is not None and prediction.nucleus_types is not None:
         classes = prediction.nucleus_classes
-        table = head_indices(NUCLEUS_LABELS, classes)
+        table = head_indices(image.nucleus_labels, classes)
         true_types = types_of_objects(truth, table[image.nucleus_types], pairs.true_ids)
         found_types = prediction.nucleus_types[pairs.found_ids]
         panoptic = metrics.class_panoptic_sums(pairs, true_types, found_types, len(classes) - 1)
