@@ -150,15 +150,19 @@ def resolve_pending(path: Path, ids_in_project: set[str]) -> Ledger:
     except LedgerError:
         waiting.unlink()
         return read_ledger(path)
-    number = len(ledger.commits)
-    added = {str(entry.uuid) for entry in ledger.entries if entry.commit == number}
-    removed = {str(entry.uuid) for entry in ledger.entries if entry.ended == number}
-    written = bool(added & ids_in_project) if added else not removed & ids_in_project
-    if written:
+    if was_written(ledger, ids_in_project):
         take_pending(path)
         return ledger
     waiting.unlink()
     return read_ledger(path)
+
+
+def was_written(ledger: Ledger, ids_in_project: set[str]) -> bool:
+    """Whether the data file shows the last commit of a pending ledger; see `resolve_pending`."""
+    number = len(ledger.commits)
+    added = {str(entry.uuid) for entry in ledger.entries if entry.commit == number}
+    removed = {str(entry.uuid) for entry in ledger.entries if entry.ended == number}
+    return bool(added & ids_in_project) if added else not removed & ids_in_project
 
 
 def commit_changes(

@@ -1,0 +1,71 @@
+"""The ledger that fits an image as it stands, read without changing anything in the project."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cerberus_annotate.feedback.ledger import (
+    Ledger,
+    LedgerError,
+    ledger_path,
+    pending_path,
+    read_ledger,
+    was_written,
+    without_lost_commits,
+)
+from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.qupath.path_object import PathObject
+
+
+def standing_ledger(
+    folder: Path, image_id: str, name: str, objects: Sequence[PathObject]
+) -> tuple[Ledger, tuple[str, ...]]:
+    """The image's ledger and sentences on what was odd; an empty one where it does not belong to these objects.
+
+    folder: the project's `cerberus` folder. name: of the image, for sentences. A ledger is of another copy of the
+    project when none of its objects is here while others of our runs are.
+    """
+    ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
+    by_hand = f"The objects of image '{name}' count as annotated by hand"
+    try:
+        ledger, lost = without_lost_commits(_peek(ledger_path(folder, image_id), ids), ids)
+    except LedgerError as error:
+        return Ledger(), (f"{by_hand}: {error}",)
+    notes = []
+    if lost:
+        notes.append(
+            f"The data of image '{name}' are older than run {lost[-1]}: QuPath saved over it. The image is compared "
+            "with what stood in it before that run."
+        )
+    present = ids | {str(obj.uuid) for obj in objects}
+    known = {str(entry.uuid) for entry in ledger.entries}
+    strangers = sum(RUN_KEY in obj.metadata and obj.metadata.get(ID_KEY, "") not in known for obj in objects)
+    if strangers and not known & present:
+        reason = (
+            "its ledger is of another copy of the project" if known else "the ledger of the runs over it is not there"
+        )
+        return Ledger(), (*notes, f"{by_hand}: {strangers:,} are predictions, but {reason}.")
+    if strangers:
+        notes.append(
+            f"{strangers:,} objects in image '{name}' come from runs that its ledger does not know; they count as "
+            "added by hand."
+        )
+    live = sum(not entry.ended for entry in ledger.entries)
+    if live and not known & present:
+        notes.append(
+            f"All {live:,} predictions in image '{name}' are gone, so they count as deleted. If nobody deleted them, "
+            "QuPath saved over them: forget the run with `cerberus-annotate runs remove`."
+        )
+    return ledger, tuple(notes)
+
+
+def _peek(path: Path, ids: set[str]) -> Ledger:
+    """As `ledger.resolve_pending`, with the files left as they are."""
+    waiting = pending_path(path)
+    if waiting.exists():
+        try:
+            ledger = read_ledger(waiting)
+        except LedgerError:
+            return read_ledger(path)
+        if was_written(ledger, ids):
+            return ledger
+    return read_ledger(path)
