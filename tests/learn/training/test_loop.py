@@ -11,6 +11,8 @@ import torch
 
 from cerberus_annotate.errors import ModelError, UsageError
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.evaluation import metrics
+from cerberus_annotate.learn.evaluation.drawing import drawn
 from cerberus_annotate.learn.training import checkpoints
 from cerberus_annotate.learn.training.heads import network_for
 from cerberus_annotate.learn.training.loop import train, write_weights
@@ -44,14 +46,14 @@ def losses_of(out: Path) -> list[list[str]]:
 
 def test_twenty_images_are_learnt_by_heart(make_image: MakeImage, tmp_path: Path) -> None:
     images = [make_image(seed) for seed in range(20)]
-    plan = replace(PLAN, steps=80, rate=4e-3, average=0.9)
+    plan = replace(PLAN, steps=200, rate=4e-3, average=0.9)
     model = load_model(write_weights(run(plan, images, tmp_path), tmp_path / "weights.pt"))
     dice = []
     for image in images[:4]:
         objects = predict_image(image.rgb, 0.25, model, precision="fp32")
-        found = sum(o.polygon.area for o in objects if o.path_class.endswith("Epithelial"))
-        dice.append(found / (image.nuclei > 0).sum())
-    assert np.mean(dice) == pytest.approx(1, abs=0.15)
+        epithelial = [o for o in objects if o.path_class.endswith("Epithelial")]
+        dice.append(metrics.dice(metrics.pixel_counts(image.nuclei, drawn(epithelial, image.nuclei.shape))))
+    assert np.mean(dice) > 0.9
 
 
 def test_a_resumed_run_gives_the_same_losses_and_weights(
@@ -115,7 +117,7 @@ def test_an_empty_split_is_named(tmp_path: Path) -> None:
         run(PLAN, [], tmp_path)
 
 
-def test_masks_and_patch_classes_are_learnt_on_a_frozen_encoder(make_image: MakeImage, tmp_path: Path) -> None:
+def test_masks_and_patch_classes_are_learnt_on_an_encoder_frozen_in_part(make_image: MakeImage, tmp_path: Path) -> None:
     start = write_weights(run(replace(PLAN, steps=1), [make_image(1)], tmp_path / "start"), tmp_path / "start.pt")
     images = []
     for seed in range(8):
@@ -127,15 +129,16 @@ def test_masks_and_patch_classes_are_learnt_on_a_frozen_encoder(make_image: Make
         tasks=("mask", "patch"),
         patch_classes=("few", "many"),
         start=str(start),
-        freeze="encoder",
+        freeze="first-1",
         side=128,
-        steps=30,
+        steps=60,
         rate=4e-3,
         average=0.9,
     )
     weights = write_weights(run(plan, images, tmp_path / "transfer"), tmp_path / "transfer.pt")
     before, after = read_checkpoint(start), read_checkpoint(weights)
-    assert torch.equal(before.backbone.layer4[0].conv1.weight, after.backbone.layer4[0].conv1.weight)
+    assert torch.equal(before.backbone.layer1[0].conv1.weight, after.backbone.layer1[0].conv1.weight)
+    assert not torch.equal(before.backbone.layer4[0].conv1.weight, after.backbone.layer4[0].conv1.weight)
     assert torch.equal(before.backbone.bn1.running_mean, after.backbone.bn1.running_mean)
     model = load_model(weights)
     found, classes = predict_mask(images[1].rgb, None, model)
