@@ -12,6 +12,7 @@ COMMANDS = (
     "annotate",
     "create",
     "demo",
+    "harvest",
     "runs",
     "restore",
     "models",
