@@ -1,48 +1,33 @@
 """Polygons as label maps: a pixel belongs to the object that its centre lies in."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import LinearRing
 from shapely.geometry.base import BaseGeometry
-from skimage.draw import polygon
 
 from cerberus_annotate.harvest.patches import Patch
 
-Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-
-def draw_instances(outlines: Sequence[BaseGeometry], shape: tuple[int, int]) -> NDArray[np.uint16]:
+def draw_instances(outlines: np.ndarray, shape: tuple[int, int]) -> NDArray[np.uint16]:
     """An instance map (H, W): outline i is i + 1. Larger ones are drawn first, so that what lies on them stays.
 
-    outlines: valid polygonal geometries in px of the map, (0, 0) the corner of the first pixel.  Raises ValueError for
-    more than 65,535.
+    outlines: object array of valid polygonal geometries in px of the map, (0, 0) the corner of the first pixel.
+    Raises ValueError for more than 65,535.
     """
     if len(outlines) > np.iinfo(np.uint16).max:
         raise ValueError(f"{len(outlines)} objects in one patch")
-    labels = np.zeros(shape, np.uint16)
-    for index in np.argsort([-outline.area for outline in outlines], kind="stable").tolist():
-        labels[pixels_inside(outlines[index], shape)] = index + 1
-    return labels
+    labels = np.zeros(shape[0] * shape[1], np.uint16)
+    order = np.argsort(-shapely.area(outlines), kind="stable")
+    owner, pixels = _pixels_inside(outlines[order], shape)
+    labels[pixels] = order[owner] + 1  # of a pixel that is named twice the last name stays
+    return labels.reshape(shape)
 
 
 def draw_mask(area: BaseGeometry, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which pixels (H, W) have their centre in an area."""
-    mask = np.zeros(shape, bool)
-    mask[pixels_inside(area, shape)] = True
-    return mask
-
-
-def pixels_inside(area: BaseGeometry, shape: tuple[int, int]) -> Pixels:
-    """Rows and columns of the pixels whose centre lies in a polygonal geometry, holes left out."""
-    parts = [_pixels_of_polygon(part, shape) for part in shapely.get_parts(area).tolist()]
-    if len(parts) == 1:
-        return parts[0]
-    empty = np.zeros(0, np.intp)
-    rows, columns = zip(*parts, strict=True) if parts else ((empty,), (empty,))
-    return np.concatenate(rows), np.concatenate(columns)
+    """Which pixels (H, W) have their centre in a valid polygonal geometry."""
+    mask = np.zeros(shape[0] * shape[1], bool)
+    mask[_pixels_inside(np.array([area], object), shape)[1]] = True
+    return mask.reshape(shape)
 
 
 def counted_pixels(
@@ -59,17 +44,33 @@ def counted_pixels(
     return (counted & (state != 2)) | (state == 1)
 
 
-def _pixels_of_polygon(area: BaseGeometry, shape: tuple[int, int]) -> Pixels:
-    rows, columns = _pixels_of_ring(area.exterior, shape)
-    if area.interiors and len(rows):
-        holes = np.zeros(shape, bool)
-        for ring in area.interiors:
-            holes[_pixels_of_ring(ring, shape)] = True
-        kept = ~holes[rows, columns]
-        rows, columns = rows[kept], columns[kept]
-    return rows, columns
+def _pixels_inside(outlines: np.ndarray, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For every pixel whose centre lies in an outline: index of the outline, ascending, and of the pixel, row by row.
+
+    Each row of centres enters and leaves an outline in turn where it crosses its rings, holes included.
+    """
+    height, width = shape
+    parts, owner_of_part = shapely.get_parts(outlines, return_index=True)
+    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    edges = np.flatnonzero(ring[1:] == ring[:-1])
+    (x0, y0), (x1, y1) = xy[edges].T, xy[edges + 1].T
+    first = np.ceil(np.minimum(y0, y1) - 0.5).clip(0, height).astype(np.intp)
+    beyond = np.ceil(np.maximum(y0, y1) - 0.5).clip(0, height).astype(np.intp)
+    counts = beyond - first
+    edge = np.repeat(np.arange(len(edges)), counts)
+    row = _counted_up(first, counts)
+    slope = np.divide(x1 - x0, y1 - y0, out=np.zeros_like(x0), where=y1 != y0)
+    x = x0[edge] + (row + 0.5 - y0[edge]) * slope[edge]
+    column = np.ceil(x - 0.5).clip(0, width).astype(np.intp)
+    owner = owner_of_part[part_of_ring[ring[edges]]][edge]
+    order = np.lexsort((column, row, owner))
+    enters, leaves = column[order[0::2]], column[order[1::2]]
+    lengths = leaves - enters
+    return np.repeat(owner[order[0::2]], lengths), _counted_up(row[order[0::2]] * width + enters, lengths)
 
 
-def _pixels_of_ring(ring: LinearRing, shape: tuple[int, int]) -> Pixels:
-    xy = np.asarray(ring.coords) - 0.5
-    return polygon(xy[:, 1], xy[:, 0], shape)
+def _counted_up(starts: NDArray[np.intp], counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """`starts[0], starts[0] + 1, …` `counts[0]` times, then the same from `starts[1]` on."""
+    before = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) - np.repeat(before - starts, counts)

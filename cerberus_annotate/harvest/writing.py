@@ -3,10 +3,11 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def draw_patch(
     for task in tasks:
         objects = drawn[task]
         near = np.sort(objects.tree.query(here, predicate="intersects"))
-        instances = draw_instances([_moved(outline, patch) for outline in objects.outlines[near]], shape)
+        instances = draw_instances(_moved(objects.outlines[near], patch), shape)
         maps[COLUMN_OF[task]] = instances
         if task in TYPE_COLUMN_OF:
             maps[TYPE_COLUMN_OF[task]] = np.concatenate([[0], objects.types[near]]).astype(np.uint8)[instances]
@@ -93,18 +94,14 @@ def write_patch(
 
     Raises SlideError, and UsageError when the disk refuses.
     """
-    checksums: dict[str, str] = {}
-
-    def written(column: str, array: NDArray, suffix: str = "") -> str:
-        path = f"{column}/{name}-{digest[:DIGEST]}{suffix}.png"
-        checksums[path] = write_file(folder, path, encode_png(array))
-        return path
-
     tasks = maps.tasks
     used = {COLUMN_OF[task] for task in tasks} | {TYPE_COLUMN_OF[task] for task in tasks if task in TYPE_COLUMN_OF}
+    ending = f"{name}-{digest[:DIGEST]}"
     rgb = read_scaled(slide, patch.x, patch.y, patch.width, patch.height, scale)
-    picture = written(PICTURES, rgb[..., ::-1])
-    paths = {column: written(column, array) for column, array in maps.maps.items() if column in used}
+    picture = f"{PICTURES}/{ending}.png"
+    arrays: dict[str, NDArray] = {picture: rgb}
+    for column in used:
+        arrays[f"{column}/{ending}.png"] = maps.maps[column]
     alike: dict[bytes, list[str]] = defaultdict(list)
     for task in tasks:
         alike[hashlib.sha256(maps.ignore[task].tobytes()).digest()].append(task)
@@ -113,12 +110,16 @@ def write_patch(
         ignored = maps.ignore[together[0]]
         columns = {"image": picture}
         for task in together:
-            columns[COLUMN_OF[task]] = paths[COLUMN_OF[task]]
+            columns[COLUMN_OF[task]] = f"{COLUMN_OF[task]}/{ending}.png"
             if task in TYPE_COLUMN_OF:
-                columns[TYPE_COLUMN_OF[task]] = paths[TYPE_COLUMN_OF[task]]
+                columns[TYPE_COLUMN_OF[task]] = f"{TYPE_COLUMN_OF[task]}/{ending}.png"
         if ignored.any():
-            columns["ignore"] = written("ignore", ignored.astype(np.uint8) * 255, f"-{number}" if number else "")
+            columns["ignore"] = f"ignore/{ending}{f'-{number}' if number else ''}.png"
+            arrays[columns["ignore"]] = ignored.astype(np.uint8) * 255
         rows[",".join(together)] = columns
+    with ThreadPoolExecutor(2) as pool:  # the picture takes as long as all maps together
+        written = pool.map(lambda path: write_file(folder, path, encode_png(arrays[path])), arrays)
+        checksums = dict(zip(arrays, written, strict=True))
     return PatchRecord(
         name=name,
         x=round(patch.x * scale[0], 2),
@@ -133,12 +134,18 @@ def write_patch(
 
 
 def encode_png(array: NDArray) -> bytes:
-    """PNG of uint8 or uint16, (H, W) or (H, W, 3) in the order blue, green, red."""
-    done, encoded = cv2.imencode(".png", np.ascontiguousarray(array), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise ValueError(f"no PNG of {array.shape} {array.dtype}")
-    return encoded.tobytes()
+    """PNG of uint8 or uint16, a map (H, W) or a picture (H, W, 3).
+
+    One filter and run lengths: three times faster than a PNG's usual settings, and on tissue hardly larger.
+    """
+    import imagecodecs
+
+    png = imagecodecs.PNG
+    return bytes(
+        imagecodecs.png_encode(np.ascontiguousarray(array), level=1, strategy=png.STRATEGY.RLE, filter=png.FILTER.UP)
+    )
 
 
-def _moved(outline: shapely.Geometry, patch: Patch) -> shapely.Geometry:
-    return shapely.transform(outline, lambda xy: xy - (patch.x, patch.y))
+def _moved(outlines: Any, patch: Patch) -> Any:
+    """One outline or an array of them in px of the patch."""
+    return shapely.transform(outlines, lambda xy: xy - (patch.x, patch.y))

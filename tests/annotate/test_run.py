@@ -202,6 +202,21 @@ class TestRegions:
         assert len(nuclei) == 8
         assert Counter(obj.parent for obj in nuclei) == {large.uuid: 7, small.uuid: 1}
 
+    def test_auto_takes_no_notice_of_review_marks_and_runs_leave_them_as_they_are(
+        self, make_project: MakeProject, model: Any, predict: Any
+    ) -> None:
+        project = make_project()
+        marks = [region(0, 0, 100, 100, "To review"), region(200, 200, 100, 100, "Reviewed")]
+        draw(project, *(replace(mark, metadata={"cerberus.reviewed": "nuclei"}) for mark in marks))
+        before = objects_of(project)
+        for model_shift in (0.0, 3.0):
+            predict.shift = model_shift
+            run(project, model, Options(), predict)
+            assert predict.calls[-1]["areas"].area == pytest.approx(450 * 450, rel=0.15)
+        after = objects_of(project)
+        assert [obj for obj in after if obj.uuid in {mark.uuid for mark in marks}] == before
+        assert by_class(after)["Nucleus: Epithelial"] == 16
+
     def test_a_named_class(self, make_project: MakeProject, model: Any, predict: Any) -> None:
         project = make_project()
         draw(project, region(0, 0, 100, 100, "Tumor: Core"))
