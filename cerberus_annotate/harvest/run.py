@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import shapely
-from shapely.geometry.base import BaseGeometry
-
 import cerberus_annotate
 from cerberus_annotate.annotate.commit import work_folder
 from cerberus_annotate.errors import CerberusError, UsageError
 from cerberus_annotate.feedback.runs import now, read_runs
+from cerberus_annotate.harvest.contradictions import contradictions, overlap
 from cerberus_annotate.harvest.folder import Harvest, ImageRecord, PatchRecord, read_harvest, sweep, write_harvest
 from cerberus_annotate.harvest.one_image import Task, harvest_image
 from cerberus_annotate.harvest.options import HarvestOptions
@@ -81,7 +79,7 @@ def harvest(project: Project, folder: Path, options: HarvestOptions, progress: P
             notes.append(
                 f"Image '{record.name}' is not in the project any more; what was harvested from it before was kept."
             )
-    notes += _contradictions(current)
+    notes += contradictions({folder: current})
     if before is None and not current.images and failed:
         return Outcome(current, Changes(), failed, tuple(notes))
     write_harvest(folder, current, summarise(current).as_dict())
@@ -148,44 +146,13 @@ def _compared(before: Harvest, after: Harvest) -> Changes:
         fresh = [patch for digest, patch in new.items() if digest not in old]
         unchanged += len(new) - len(fresh)
         for patch in fresh:
-            if any(_overlap(patch, other) for other in gone):
+            if any(overlap(patch, other) for other in gone):
                 replaced += 1
             else:
                 added += 1
-        removed += sum(not any(_overlap(patch, other) for patch in fresh) for other in gone)
+        removed += sum(not any(overlap(patch, other) for patch in fresh) for other in gone)
     return Changes(added, replaced, unchanged, removed)
 
 
 def _patches(record: ImageRecord | None) -> Sequence[PatchRecord]:
     return () if record is None else record.patches
-
-
-def _overlap(one: PatchRecord, other: PatchRecord) -> bool:
-    return (
-        one.x < other.x + other.width
-        and other.x < one.x + one.width
-        and one.y < other.y + other.height
-        and other.y < one.y + one.height
-    )
-
-
-def _reviewed(record: ImageRecord) -> BaseGeometry:
-    return shapely.union_all([shapely.from_wkt(region.outline).buffer(0) for region in record.regions])
-
-
-def _contradictions(current: Harvest) -> list[str]:
-    """Sentences on images of one slide that were reviewed at the same place; their labels may differ."""
-    of_slide: dict[str, list[ImageRecord]] = {}
-    for record in current.images.values():
-        of_slide.setdefault(record.slide, []).append(record)
-    notes = []
-    for slide, records in of_slide.items():
-        for at, one in enumerate(records):
-            for other in records[at + 1 :]:
-                if shapely.intersection(_reviewed(one), _reviewed(other)).area > 0:
-                    notes.append(
-                        f"The images '{one.name}' ({one.id}) and '{other.name}' ({other.id}) show the same slide "
-                        f"{slide} and were reviewed at the same place. Both were harvested, on the same side of the "
-                        "split; where their labels contradict each other, take the Reviewed mark off one of them."
-                    )
-    return notes

@@ -1,7 +1,6 @@
 """A harvest holds what was reviewed and nothing else, tells what was corrected, and grows without losing anything."""
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 from shapely.geometry import Polygon, box
 
 from cerberus_annotate.errors import UsageError
+from cerberus_annotate.harvest.contradictions import contradictions
 from cerberus_annotate.harvest.folder import read_harvest, sha256
 from cerberus_annotate.harvest.options import HarvestOptions
 from cerberus_annotate.harvest.run import Outcome, harvest
@@ -421,6 +421,39 @@ class TestTheFolder:
         harvest(open_project(project.path), tmp_path / "h", MARKED)
         assert picture.read_bytes() == before
 
+    def test_a_harvest_cut_off_keeps_what_it_had_and_goes_on(
+        self, prelabelled: Make, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from cerberus_annotate.harvest import one_image
+
+        project = prelabelled("one.tif", "two.tif")
+        for index in range(2):
+            tools.mark_reviewed(project, 0, 0, 200, 200, index=index)
+        harvest(project, tmp_path / "h", MARKED)
+        before = [(image.name, image.nuclei) for image in images_of(tmp_path / "h")]
+        for index in range(2):
+            tools.mark_reviewed(project, 600, 0, 200, 200, index=index)
+            tools.edit(project, tools.drawn(tools.nucleus(100, 100), "Nucleus"), index=index)
+        real = one_image.write_patch
+        allowed = iter(range(1))
+
+        def cut_off(*arguments: Any) -> Any:
+            if next(allowed, None) is None:
+                raise KeyboardInterrupt
+            return real(*arguments)
+
+        monkeypatch.setattr(one_image, "write_patch", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            harvest(open_project(project.path), tmp_path / "h", MARKED)
+        monkeypatch.undo()
+        kept = [(image.name, image.nuclei) for image in images_of(tmp_path / "h")]
+        for (name, nuclei), (kept_name, kept_nuclei) in zip(before, kept, strict=True):
+            assert name == kept_name
+            assert np.array_equal(nuclei, kept_nuclei)
+        outcome = harvest(open_project(project.path), tmp_path / "h", MARKED)
+        assert (outcome.changes.added, outcome.changes.replaced) == (2, 2)
+        assert len(images_of(tmp_path / "h")) == 4
+
 
 class TestBadInput:
     def test_a_folder_with_other_things_is_left_alone(self, prelabelled: Make, tmp_path: Path) -> None:
@@ -542,7 +575,9 @@ class TestBadInput:
         assert image.nuclei is not None
         assert len(counted_ids(image.nuclei, image.ignore)) == 4
 
-    def test_one_slide_twice_in_the_project_is_told(self, prelabelled: Make, tools: Any, tmp_path: Path) -> None:
+    def test_contradicting_labels_of_one_place_are_told_and_kept(
+        self, prelabelled: Make, tools: Any, tmp_path: Path
+    ) -> None:
         project = prelabelled("one.tif")
         content = json.loads(project.path.read_text())
         twin = json.loads(json.dumps(content["images"][0]))
@@ -553,10 +588,32 @@ class TestBadInput:
         project = open_project(project.path)
         for index in range(2):
             tools.mark_reviewed(project, 0, 0, 200, 200, index=index)
+        agreeing = harvest(project, tmp_path / "h", MARKED)
+        assert not [note for note in agreeing.notes if "in two ways" in note]
+
+        def delete_some(edit: Any, objects: list) -> None:
+            for obj in objects:
+                if str(obj.path_class).startswith("Nucleus") and obj.roi.centroid.y < 100:
+                    edit.remove(obj.uuid)
+
+        tools.edit(project, index=1, change=delete_some)
         outcome = harvest(project, tmp_path / "h", MARKED)
-        assert any(
-            re.search("show the same slide one.tif and were reviewed at the same place", n) for n in outcome.notes
-        )
+        (told,) = [note for note in outcome.notes if "in two ways" in note]
+        assert "The slide one.tif is labelled in two ways (nuclei, Dice 0.67" in told
+        assert len(outcome.harvest.images) == 2
+        assert len(set(outcome.harvest.splits)) == 1
+
+    def test_contradictions_between_harvests(self, prelabelled: Make, tools: Any, tmp_path: Path) -> None:
+        project, other = prelabelled(), prelabelled(folder="other")
+        tools.mark_reviewed(project, 0, 0, 200, 200)
+        tools.mark_reviewed(other, 100, 0, 200, 200)
+        tools.edit(other, tools.drawn(box(110, 80, 190, 120), "Nucleus"))
+        harvests = {}
+        for name, one in (("a", project), ("b", other)):
+            harvests[tmp_path / name] = harvest(one, tmp_path / name, MARKED).harvest
+        (told,) = contradictions(harvests)
+        assert str(tmp_path / "a") in told
+        assert str(tmp_path / "b") in told
 
     @pytest.mark.parametrize(
         ("options", "told"),
