@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,13 @@ def contradictions(harvests: Mapping[Path, Harvest]) -> tuple[str, ...]:
     harvests: by folder. Slides are the same when their files have the same name. Compared are the pixels that count
     in both; their Dice is below 0.9 where the labels contradict each other. Raises UsageError where a file is gone.
     """
-    by_slide: dict[str, list[_Source]] = defaultdict(list)
+    by_slide: dict[str, list[list[_Source]]] = defaultdict(list)
     for folder, harvest in harvests.items():
         for image in harvest.images.values():
-            by_slide[image.slide] += [_Source(folder, image, patch) for patch in image.patches]
+            by_slide[image.slide].append([_Source(folder, image, patch) for patch in image.patches])
     found: dict[tuple[str, ...], str] = {}
-    for sources in by_slide.values():
-        for one, other in _overlapping(sources):
+    for images in by_slide.values():
+        for one, other in _overlapping(images):
             for task, dice in _agreement(one, other):
                 key = (str(one.folder), one.image.id, str(other.folder), other.image.id, task)
                 if dice < AGREEING and key not in found:
@@ -52,12 +53,10 @@ def _where(source: _Source) -> str:
     return f"image '{source.image.name}' ({source.image.id}) of {source.folder}"
 
 
-def _overlapping(sources: list[_Source]) -> Iterator[tuple[_Source, _Source]]:
-    for at, one in enumerate(sources):
-        for other in sources[at + 1 :]:
-            same_image = one.folder == other.folder and one.image.id == other.image.id
-            if not same_image and overlap(one.patch, other.patch):
-                yield one, other
+def _overlapping(images: list[list[_Source]]) -> Iterator[tuple[_Source, _Source]]:
+    """Patches of two images at one place."""
+    for some, others in combinations(images, 2):
+        yield from ((one, other) for one in some for other in others if overlap(one.patch, other.patch))
 
 
 def overlap(one: PatchRecord, other: PatchRecord) -> bool:
