@@ -13,6 +13,9 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 SCALE = (0.8, 1.25)
 STRETCH = (0.95, 1.05)
 SHEAR_DEGREES = 5.0
+NEAR = 0.5
+"""Half sides of a crop that a pixel may be off its middle along each axis and surely be seen, however it is turned."""
+
 POINT_RADIUS = 1.5
 """µm around the centre of a nucleus known by a point alone that are surely the nucleus."""
 
@@ -51,7 +54,8 @@ class Crop:
 def random_crop(image: LabelledImage, grid: Grid, rng: Generator) -> Crop:
     """A crop under a random rotation, scale, shear and flip, mirrored beyond the image.
 
-    An image without a pixel size is taken for one at the input's. An image with a `patch_class` is turned by quarters
+    An image without a pixel size is taken for one at the input's. Of an image with pixels to ignore the crop shows one
+    that counts. An image with a `patch_class` is turned by quarters
     only and centred, so that the crop shows the image that the class was given to.
     """
     mpp = image.mpp or grid.mpp / grid.input_finer
@@ -59,7 +63,12 @@ def random_crop(image: LabelledImage, grid: Grid, rng: Generator) -> Crop:
         turn = _free_turn(rng)
         height, width = image.rgb.shape[:2]
         reach = grid.side * grid.mpp / mpp / 2
-        centre = np.array([_centre(width, reach, rng), _centre(height, reach, rng)])
+        looked_at = None if image.ignore is None else np.flatnonzero(~image.ignore)
+        if looked_at is None or not len(looked_at):
+            centre = np.array([_centre(width, reach, rng), _centre(height, reach, rng)])
+        else:
+            row, column = divmod(int(looked_at[rng.integers(len(looked_at))]), width)
+            centre = np.array([column, row]) + rng.uniform(-NEAR * reach, NEAR * reach, 2)
     else:
         turn = _quarter_turn(rng)
         centre = np.array(image.rgb.shape[1::-1]) / 2

@@ -153,6 +153,16 @@ def test_what_nobody_looked_at_teaches_nothing(make_image: MakeImage) -> None:
     assert (logits.grad[..., left] != 0).any()
 
 
+def test_a_crop_always_shows_something_that_was_looked_at(make_image: MakeImage) -> None:
+    ignore = np.ones((900, 900), bool)
+    ignore[860:, 10:40] = False
+    image = make_image(3, side=900, count=200, ignore=ignore)
+    for seed in range(40):
+        crop = random_crop(image, GRID, default_rng(seed))
+        assert crop.ignored_nuclei is not None
+        assert not crop.ignored_nuclei.all()
+
+
 def test_an_image_that_nobody_looked_at_is_labelled_for_no_head(make_image: MakeImage) -> None:
     image = make_image(3, ignore=np.ones((256, 256), bool))
     heads = heads_of(network_for(Plan(name="x", tasks=("nuclei", "nucleus-types"), data=())))
