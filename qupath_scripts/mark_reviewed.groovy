@@ -1,15 +1,18 @@
-/**
- * Marks what you have looked at, so that `cerberus-annotate harvest` learns from it.
+/*
+ * Marks what you have looked at, so that `cerberus-annotate harvest` learns from it. For QuPath 0.6 or later.
  *
- * With annotations selected: they become Reviewed regions. Without: the whole image counts as reviewed.
- * Inside, everything that is not outlined will count as background, for these tasks: */
-def tasks = "nuclei,gland,lumen"
-
+ * With annotations selected: they become Reviewed regions. Without: the whole image counts as reviewed. Inside,
+ * everything that is not outlined counts as background for the tasks below; take out those that you did not look at.
+ */
 import static qupath.lib.scripting.QP.*
 
-def reviewer = System.getProperty("user.name")
-def now = java.time.OffsetDateTime.now().withNano(0).toString()
-def told = ["cerberus.reviewed": tasks, "cerberus.reviewer": reviewer, "cerberus.reviewed-at": now]
+def tasks = "nuclei,gland,lumen"
+
+def told = [
+    "cerberus.reviewed": tasks,
+    "cerberus.reviewer": System.getProperty("user.name"),
+    "cerberus.reviewed-at": java.time.OffsetDateTime.now().withNano(0).toString()
+]
 
 def chosen = getSelectedObjects().findAll { it.isAnnotation() && it.hasROI() && it.getROI().isArea() }
 if (chosen) {
@@ -19,15 +22,14 @@ if (chosen) {
         it.setLocked(true)
     }
     fireHierarchyUpdate()
-    println "Marked ${chosen.size()} annotation(s) as reviewed for ${tasks}."
-} else {
-    def entry = getProjectEntry()
-    if (entry == null) {
-        println "Open the image from a project, or select annotations."
-        return
-    }
-    entry.getMetadata().putAll(told)
-    getProject().syncChanges()
-    println "Marked the whole image as reviewed for ${tasks}."
+    println "Marked ${chosen.size()} annotation(s) as reviewed for ${tasks}. Save the image before you harvest."
+    return
 }
-println "Save the image (File > Save) before you harvest."
+def entry = getProjectEntry()
+if (entry == null) {
+    println "Nothing was marked: open the image from a project, or select annotations."
+    return
+}
+entry.getMetadata().putAll(told)
+getProject().syncChanges()
+println "Marked the whole image as reviewed for ${tasks}. Save it before you harvest."
