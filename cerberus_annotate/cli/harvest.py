@@ -106,7 +106,7 @@ def command(
         click.echo(f"Note: {note}", err=True)
     for sentence in outcome.failed.values():
         click.echo(sentence, err=True)
-    if not summary.images:
+    if not summary.images and not outcome.failed:
         click.echo(
             "Nothing was harvested: no image has a reviewed region. In QuPath, give an annotation around what you "
             "have looked at the class Reviewed and save; or see --reviewed.",

@@ -51,6 +51,11 @@ def is_mark(obj: PathObject) -> bool:
     return obj.path_class is not None and obj.path_class.base in MARKS
 
 
+def has_marks(objects: Sequence[PathObject], metadata: Mapping[str, str]) -> bool:
+    """Whether anything in an image, or its metadata, says that it was looked at."""
+    return REVIEWED_KEY in metadata or any(_marked(obj, REVIEWED_CLASS) for obj in objects)
+
+
 def reviewed_areas(
     name: str,
     objects: Sequence[PathObject],

@@ -18,6 +18,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import ProjectChangedError
 from cerberus_annotate.feedback.difference import Change
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
+from cerberus_annotate.feedback.reviewed import has_marks
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
 from cerberus_annotate.harvest.differences import differences_json
@@ -113,8 +114,9 @@ def _harvest(
     task: Task, image: Image, before: ImageRecord | None, labels: Mapping[str, list[str]], state: str
 ) -> Harvested:
     objects = image.read_objects()
-    if not objects:
-        return Harvested(None, labels)
+    unmarked = task.options.reviewed == "marked" and not has_marks(objects, image.metadata)
+    if not objects or unmarked:
+        return Harvested(None, labels)  # its slide may be missing, nobody needs it
     options = Options(mpp=task.options.mpp, slides_dirs=task.options.slides_dirs)
     ledger, odd = standing_ledger(work_folder(task.project), image.id, image.name, objects)
     with open_image(task.project, image, options) as slide:

@@ -492,6 +492,16 @@ class TestBadInput:
         assert len(outcome.harvest.images) == 2
         assert outcome.changes.unchanged == 2
 
+    def test_a_missing_slide_that_nobody_reviewed_is_no_failure(
+        self, prelabelled: Make, tools: Any, tmp_path: Path
+    ) -> None:
+        project = prelabelled("one.tif", "two.tif")
+        tools.mark_reviewed(project, 0, 0, 200, 200, index=1)
+        (tmp_path / "one.tif").unlink()
+        outcome = harvest(project, tmp_path / "h", MARKED)
+        assert outcome.failed == {}
+        assert counts(outcome) == {"accepted": 4}
+
     def test_a_project_saved_meanwhile_is_read_again(
         self, prelabelled: Make, tools: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -4,8 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
-from shapely.geometry import box
+from shapely.geometry import Point, box
 
 from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.harvest.options import HarvestOptions
@@ -15,6 +16,7 @@ from cerberus_annotate.learn.data.label_names import NUCLEUS_LABELS
 from cerberus_annotate.learn.data.layouts import read_data_set
 from cerberus_annotate.objects.polygons import trace_polygons
 from cerberus_annotate.qupath import PathClass, PathObject, create_project
+from cerberus_annotate.slide import Region, open_slide
 
 CLASSES = {
     "epithelial": "Nucleus: Epithelial",
@@ -62,3 +64,30 @@ def test_a_tile_of_consep(shared: Path, tmp_path: Path) -> None:
     )
     inside = (image.nuclei > 0) & (truth.nuclei > 0)
     assert (image.nucleus_types[inside] == truth.nucleus_types[inside]).mean() > 0.999
+
+
+def test_a_region_of_a_slide(shared: Path, tmp_path: Path) -> None:
+    path = shared / "data" / "slides" / "CMU-1-Small-Region.svs"
+    project = create_project(tmp_path / "P")
+    add_slide(project, describe_slide(path))
+    outline = Point(900.3, 1200.6).buffer(9, quad_segs=5)
+    marked = Point(900, 1200).buffer(60)
+    nucleus = PathObject(roi=outline, roi_kind="Polygon", path_class=PathClass.of("Nucleus", (1, 2, 3)))
+    mark = PathObject(roi=marked, roi_kind="Polygon", path_class=PathClass.of("Reviewed", (9, 9, 9)))
+    with project.edit(project.images[0]) as edit:
+        edit.add([nucleus, mark])
+    outcome = harvest(project, tmp_path / "h", HarvestOptions())
+    assert (outcome.failed, outcome.notes) == ({}, ())
+    (record,) = outcome.harvest.images.values()
+    (patch,) = record.patches
+    (image,) = read_data_set(tmp_path / "h").images()
+    with open_slide(path) as slide:
+        pixels = slide.read(Region(int(patch.x), int(patch.y), int(patch.width), int(patch.height)))
+    assert image.mpp == pytest.approx(0.499, abs=0.001)
+    assert np.array_equal(image.rgb, pixels)
+    assert image.nuclei is not None
+    assert image.ignore is not None
+    rows, columns = np.nonzero(image.nuclei)
+    assert (columns.mean() + 0.5 + patch.x, rows.mean() + 0.5 + patch.y) == pytest.approx((900.3, 1200.6), abs=0.2)
+    assert len(rows) == pytest.approx(outline.area, rel=0.03)
+    assert (~image.ignore).sum() == pytest.approx(marked.area, rel=0.01)
