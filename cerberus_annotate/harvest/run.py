@@ -1,6 +1,7 @@
 """A harvest of a project: image by image, each as a whole; what was harvested before is kept, replaced or dropped."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from cerberus_annotate.harvest.types import VOCABULARY, meaning_of, table_of
 from cerberus_annotate.qupath import Image, Project
 
 logger = logging.getLogger(__name__)
+
+SAVE_SECONDS = 20
+"""How much of a harvest is lost at most when it is cut off."""
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of images done, of all, and the name of the next one."""
@@ -90,8 +94,9 @@ def harvest(project: Project, folder: Path, options: HarvestOptions, progress: P
 def _all_images(
     task: Task, images: Sequence[Image], start: Harvest, progress: Progress | None
 ) -> tuple[Harvest, dict[str, str], list[str]]:
-    """The harvest image by image, written after each that changed; sentences of failed images; notes."""
+    """The harvest image by image, saved now and then; sentences of failed images; notes."""
     current = start
+    saved_at = time.monotonic()
     failed: dict[str, str] = {}
     notes: list[str] = []
     for number, image in enumerate(images):
@@ -112,18 +117,15 @@ def _all_images(
         if done.record is None:
             if before is not None:
                 notes.append(f"Nothing of image '{image.name}' is reviewed any more; its patches were taken out.")
-                current = _written(task.folder, current.without_image(image.id))
+                current = current.without_image(image.id)
             continue
         current = replace(current.with_image(done.record), labels=done.labels)
         splits = assign_splits(current.splits, {record.group for record in current.images.values()})
-        current = _written(task.folder, replace(current, splits=splits))
+        current = replace(current, splits=splits)
+        if time.monotonic() - saved_at > SAVE_SECONDS:
+            write_harvest(task.folder, current, summarise(current).as_dict())
+            saved_at = time.monotonic()
     return current, failed, notes
-
-
-def _written(folder: Path, current: Harvest) -> Harvest:
-    """Saved as it stands, so that a cut-off harvest goes on from there."""
-    write_harvest(folder, current, summarise(current).as_dict())
-    return current
 
 
 def _check_same_project(before: Harvest, project: Project, folder: Path) -> None:
