@@ -13,6 +13,7 @@ from cerberus_annotate.feedback.ledger import (
     without_lost_commits,
 )
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.feedback.reviewed import is_mark
 from cerberus_annotate.qupath.path_object import PathObject
 
 
@@ -38,7 +39,9 @@ def standing_ledger(
         )
     present = ids | {str(obj.uuid) for obj in objects}
     known = {str(entry.uuid) for entry in ledger.entries}
-    strangers = sum(RUN_KEY in obj.metadata and obj.metadata.get(ID_KEY, "") not in known for obj in objects)
+    strangers = sum(
+        RUN_KEY in obj.metadata and obj.metadata.get(ID_KEY, "") not in known and not is_mark(obj) for obj in objects
+    )
     if strangers and not known & present:
         reason = (
             "its ledger is of another copy of the project" if known else "the ledger of the runs over it is not there"

@@ -23,10 +23,10 @@ def draw_instances(outlines: np.ndarray, shape: tuple[int, int]) -> NDArray[np.u
     return labels.reshape(shape)
 
 
-def draw_mask(area: BaseGeometry, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which pixels (H, W) have their centre in a valid polygonal geometry."""
+def draw_mask(areas: BaseGeometry | np.ndarray, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels (H, W) have their centre in a valid polygonal geometry, or in any of an object array of them."""
     mask = np.zeros(shape[0] * shape[1], bool)
-    mask[_pixels_inside(np.array([area], object), shape)[1]] = True
+    mask[_pixels_inside(np.atleast_1d(np.asarray(areas, object)), shape)[1]] = True
     return mask.reshape(shape)
 
 

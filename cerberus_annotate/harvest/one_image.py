@@ -20,6 +20,7 @@ from cerberus_annotate.feedback.difference import Change
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
 from cerberus_annotate.feedback.reviewed import has_marks
 from cerberus_annotate.feedback.runs import Run
+from cerberus_annotate.feedback.shapes import geometry_array
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
 from cerberus_annotate.harvest.differences import differences_json
 from cerberus_annotate.harvest.folder import (
@@ -208,7 +209,7 @@ def _regions(
     drawn = {name: _drawn(review, name, scale, labels) for name in review.reviewed.areas}
     together = CELL * scale[0] if task.options.reviewed == "edited" else None
     known = {} if before is None else {patch.digest: patch for patch in before.patches}
-    unclear = [_scaled(outline, scale) for outline in review.unclear]
+    unclear = shapely.STRtree(_scaled(review.unclear, scale))
     content = _content_of(slide)
     saved = datetime.fromtimestamp(image.data_path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     records = []
@@ -261,13 +262,13 @@ def _touches(change: Change, region: ReviewedRegion) -> bool:
 def _drawn(review: ImageReview, task: str, scale: tuple[float, float], labels: Mapping[str, list[str]]) -> DrawnObjects:
     objects = review.drawn[task]
     index = {name: at for at, name in enumerate(labels.get(task, ()))} | {"": 0}
-    outlines = np.empty(len(objects), object)
-    outlines[:] = [_scaled(one.outline, scale) for one in objects]
+    outlines = np.asarray(_scaled(geometry_array([one.outline for one in objects]), scale), object)
     types = np.array([index.get(one.type, 0) for one in objects], np.uint8)
     return DrawnObjects(outlines, shapely.STRtree(outlines), types)
 
 
-def _scaled(shape: shapely.Geometry, scale: tuple[float, float]) -> shapely.Geometry:
+def _scaled(shape: Any, scale: tuple[float, float]) -> Any:
+    """One geometry or an array of them in px of the patches' grid."""
     return shape if scale == (1.0, 1.0) else shapely.transform(shape, lambda xy: xy / scale)
 
 

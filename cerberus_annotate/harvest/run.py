@@ -120,7 +120,8 @@ def _all_images(
                 current = current.without_image(image.id)
             continue
         current = replace(current.with_image(done.record), labels=done.labels)
-        splits = assign_splits(current.splits, {record.group for record in current.images.values()})
+        # from those of before, so that the order of the images decides nothing
+        splits = assign_splits(start.splits, {record.group for record in current.images.values()})
         current = replace(current, splits=splits)
         if time.monotonic() - saved_at > SAVE_SECONDS:
             write_harvest(task.folder, current, summarise(current).as_dict())

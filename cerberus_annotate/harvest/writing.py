@@ -47,15 +47,12 @@ class PatchMaps:
 
 
 def draw_patch(
-    patch: Patch, tasks: Sequence[str], drawn: Mapping[str, DrawnObjects], unclear: Sequence[shapely.Geometry]
+    patch: Patch, tasks: Sequence[str], drawn: Mapping[str, DrawnObjects], unclear: shapely.STRtree
 ) -> PatchMaps:
-    """The label maps of a patch. unclear: outlines, in px of the grid, whose pixels teach nothing."""
+    """The label maps of a patch. unclear: of outlines, in px of the grid, whose pixels teach nothing."""
     shape = (patch.height, patch.width)
     here = shapely.box(patch.x, patch.y, patch.x + patch.width, patch.y + patch.height)
-    hidden = np.zeros(shape, bool)
-    for outline in unclear:
-        if shapely.intersects(outline, here):
-            hidden |= draw_mask(_moved(outline, patch), shape)
+    hidden = draw_mask(_moved(unclear.geometries[unclear.query(here)], patch), shape)
     maps: dict[str, NDArray] = {}
     ignore = {}
     for task in tasks:
