@@ -42,6 +42,7 @@ COLUMNS = (
     "licence",
     "source",
     "slide",
+    "region",
     "tasks",
 )
 
@@ -211,7 +212,8 @@ def _manifest(harvest: Harvest) -> str:
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for image in harvest.images.values():
-        for patch in image.patches:
+        of_region = [(number, patch) for number, region in enumerate(image.regions, 1) for patch in region.patches]
+        for number, patch in of_region:
             for tasks, paths in patch.rows.items():
                 name = patch.name if len(patch.rows) == 1 else f"{patch.name}-{tasks.replace(',', '-')}"
                 writer.writerow(
@@ -227,6 +229,7 @@ def _manifest(harvest: Harvest) -> str:
                         "licence": "the lab's own",
                         "source": harvest.project_name,
                         "slide": image.slide,
+                        "region": f"{image.id}-{number}",
                         "tasks": tasks,
                     }
                 )
