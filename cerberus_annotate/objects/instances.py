@@ -18,6 +18,10 @@ Mask = NDArray[np.bool_]
 SMALLEST_NUCLEUS = 8
 SMALLEST_MARKER = 4
 
+RIMMED_MARKER = 0.55
+SMALLEST_RIMMED = 20
+"""px of the network's grid, 5 µm²; this and the marker's probability were chosen on training images."""
+
 
 @dataclass(frozen=True)
 class AreaSettings:
@@ -93,24 +97,33 @@ def rimmed_nucleus_instances(
     """Nuclei whose contour is their own rim, as an int32 label map (H, W), 0 background; ids may have gaps.
 
     `inside` and `contour` are probabilities, float32 (H, W). Every pixel of (inside + contour) > threshold goes to the
-    nearest marker (inside > 0.5) of its own connected part; parts without a marker are no nuclei.
+    nearest marker (inside > RIMMED_MARKER) of its own connected part; a part without a marker is one nucleus. What is
+    smaller than SMALLEST_RIMMED is dropped. `finer` says how many pixels a side a network pixel has.
     """
     covered = fill_holes((inside + contour) > threshold)
-    markers = _components(inside > 0.5, SMALLEST_MARKER * finer**2)
+    part, parts = ndimage.label(covered)
+    markers = _components((inside > RIMMED_MARKER) & covered, SMALLEST_MARKER * finer**2)
+    marked = np.zeros(parts + 1, np.bool_)
+    marked[part[markers > 0]] = True
+    marked[0] = True
+    alone = ~marked[part]
+    markers = np.where(alone, part + markers.max(initial=0), markers)
     if not markers.any():
         return np.zeros(inside.shape, np.int32)
     # nearest marker pixel of every pixel, by the index that OpenCV gives it
     _, nearest = cv2.distanceTransformWithLabels(
         (markers == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    marked = markers > 0
+    seed = markers > 0
     marker_of = np.zeros(int(nearest.max()) + 1, np.int32)
-    marker_of[nearest[marked]] = markers[marked]
-    part, _ = ndimage.label(covered)
+    marker_of[nearest[seed]] = markers[seed]
     part_of = np.zeros(int(markers.max()) + 1, np.int32)
-    part_of[markers[marked]] = part[marked]
+    part_of[markers[seed]] = part[seed]
     found = marker_of[nearest]
-    return np.where(covered & (part_of[found] == part), found, 0)
+    found = np.where(covered & (part_of[found] == part), found, 0)
+    large = np.bincount(found.ravel()) >= SMALLEST_RIMMED * finer**2
+    large[0] = False
+    return np.where(large[found], found, 0)
 
 
 def area_foreground(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings) -> Mask:

@@ -17,7 +17,7 @@ from cerberus_annotate.network.config import NetworkConfig
 from cerberus_annotate.objects.instances import rimmed_nucleus_instances
 
 THRESHOLDS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
-IMAGES = 12
+IMAGES = 6
 """Images of a data set that are looked at, evenly spread over it."""
 
 
