@@ -55,7 +55,7 @@ SETTINGS = {
         whole=False,
         lean_stem=False,
         batch=4,
-        steps=600,
+        steps=400,
     ),
 }
 TEST_SPLITS = {"ebhi-seg": ("test",), "glas": ("testA", "testB")}
