@@ -143,8 +143,9 @@ class TestModels:
         assert result.code == 0
         assert "lab  (imported)" in call("models", "list").out
         content = call("models", "info", "lab", "--json").json
-        assert content["tasks"] == ["nuclei", "gland"]
-        assert content["mpp"] == 0.5
+        assert content["tasks"] == ["nuclei", "gland", "lumen"]
+        assert content["mpp"] == 0.25
+        assert content["weak_labels"] == []
         assert call("models", "import", tmp_path / "mine.pt", "--name", "lab").code == 2
 
     def test_no_checkpoint(self, call: Call, tmp_path: Path) -> None:
