@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
+from cerberus_annotate.files import copy_file, write_whole
 from cerberus_annotate.qupath import Image
-from cerberus_annotate.qupath.native.files import copy_file, write_whole
 
 DATA, LEDGER, RECORD, REPLACED = "data.qpdata", "ledger.npz", "backup.json", "replaced.qpdata"
 

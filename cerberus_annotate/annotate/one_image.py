@@ -20,9 +20,9 @@ from cerberus_annotate.feedback.compare import Comparison
 from cerberus_annotate.feedback.ledger import Ledger, commit_changes, ledger_path, write_ledger
 from cerberus_annotate.feedback.rerun import Decision, decide
 from cerberus_annotate.feedback.runs import ImageRecord, now
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import Edit, Image, PathClass, PathObject, Project, write_geojson
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.slide.slide import Slide
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.feedback.ledger import commit_changes, ledger_path, pending_path, write_ledger
 from cerberus_annotate.feedback.runs import now, read_run, write_run
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath import Edit, Image, Project
-from cerberus_annotate.qupath.native.garbage import no_collection
 
 
 @dataclass(frozen=True)

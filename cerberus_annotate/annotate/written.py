@@ -14,11 +14,11 @@ from cerberus_annotate.annotate.classes import ClassTable
 from cerberus_annotate.annotate.regions import smallest_parent
 from cerberus_annotate.feedback.ledger import Entry
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.objects.level0 import AREA, at_level0
 from cerberus_annotate.objects.polygons import largest_polygon
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.path_object import Kind
 
 

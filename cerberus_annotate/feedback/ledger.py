@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from shapely.geometry import Polygon
 
-from cerberus_annotate.qupath.native.files import sync_folder, write_whole
+from cerberus_annotate.files import sync_folder, write_whole
 
 FORMAT = 1
 GRID = 100  # steps a pixel

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cerberus_annotate.errors import ProjectError
-from cerberus_annotate.qupath.native.files import write_whole
+from cerberus_annotate.files import write_whole
 
 ImageStatus = Literal["done", "failed", "refused", "skipped"]
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import UsageError
-from cerberus_annotate.qupath.native.files import write_whole
+from cerberus_annotate.files import write_whole
 
 FORMAT = 1
 STATE = "harvest.json"

@@ -22,6 +22,7 @@ from cerberus_annotate.feedback.reviewed import has_marks
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.shapes import geometry_array
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.harvest.differences import differences_json
 from cerberus_annotate.harvest.folder import (
     DIFFERENCES,
@@ -38,7 +39,6 @@ from cerberus_annotate.harvest.splits import patient_of
 from cerberus_annotate.harvest.types import VOCABULARY, Meaning, with_new_types
 from cerberus_annotate.harvest.writing import DrawnObjects, draw_patch, patch_digest, write_patch
 from cerberus_annotate.qupath import Image, Project
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.slide.slide import Slide
 
 MPP = 0.25

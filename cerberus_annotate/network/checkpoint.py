@@ -13,6 +13,7 @@ import yaml
 from torch import Tensor
 
 from cerberus_annotate.errors import ModelError
+from cerberus_annotate.files import write_in_one_step
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.config import DecoderConfig, HeadConfig, NetworkConfig, official_config
 
@@ -35,7 +36,8 @@ def write_checkpoint(
         for name, value in network.state_dict().items()
     }
     origin = {} if plan is None else {"plan": json.dumps(plan), "data": data}
-    torch.save({"config": json.dumps(network.config.as_dict()), "state": state, **origin}, path)
+    content = {"config": json.dumps(network.config.as_dict()), "state": state, **origin}
+    write_in_one_step(path, lambda file: torch.save(content, file))
 
 
 def read_plan_of(path: Path) -> dict[str, Any]:

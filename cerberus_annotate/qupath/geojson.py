@@ -12,8 +12,8 @@ from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.errors import ProjectError, UsageError
+from cerberus_annotate.files import write_in_one_step
 from cerberus_annotate.qupath.colours import Colour, from_argb
-from cerberus_annotate.qupath.native.files import sync_folder, temporary_beside, write_synced
 from cerberus_annotate.qupath.path_object import Kind, PathClass, PathObject
 
 _GEOMETRY_TYPES = frozenset(
@@ -51,10 +51,7 @@ def write_geojson(objects: Iterable[PathObject], path: str | Path) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_beside(path) as temporary:
-            write_synced(temporary, write)
-            temporary.replace(path)
-        sync_folder(path.parent)
+        write_in_one_step(path, write)
     except OSError as error:
         raise ProjectError(f"The GeoJSON file {path} could not be written: {error.strerror or error}.") from error
 

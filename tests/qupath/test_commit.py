@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from shapely.geometry import box
 
+from cerberus_annotate import files
 from cerberus_annotate.errors import DataFileError, ProjectChangedError, ProjectError, ProjectLockedError
 from cerberus_annotate.qupath import PathObject, open_project
 from cerberus_annotate.qupath.java import read_stream
-from cerberus_annotate.qupath.native import commit, files
+from cerberus_annotate.qupath.native import commit
 
 Copy = Callable[[str], Path]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cerberus_annotate.files import write_whole
 from cerberus_annotate.harvest.folder import Harvest, PatchRecord
 from cerberus_annotate.harvest.formats.patch_files import read_map
 from cerberus_annotate.harvest.writing import COLUMN_OF, TYPE_COLUMN_OF
-from cerberus_annotate.qupath.native.files import write_whole
 
 PLAIN = {"nuclei": "nucleus", "gland": "gland", "lumen": "lumen"}
 

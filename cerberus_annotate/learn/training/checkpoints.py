@@ -1,6 +1,5 @@
 """The checkpoint that a run goes on from; its averaged weights are what a user gets."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch import nn
 
 from cerberus_annotate.errors import ModelError, UsageError
+from cerberus_annotate.files import write_in_one_step
 
 LENGTHENED = ("steps", "fall")
 """What a plan may change between two starts of one run: how long it goes."""
@@ -24,15 +24,9 @@ def write_progress(
         "optimiser": optimiser.state_dict(),
         "step": step,
     }
-    temporary = path.with_suffix(".tmp")
     try:
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_in_one_step(path, lambda file: torch.save(content, file))
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         raise ModelError(f"The checkpoint {path} could not be written: {error}. The one before it is kept.") from error
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import ProjectError
+from cerberus_annotate.files import replace_file
 from cerberus_annotate.qupath.java import write_stream
 from cerberus_annotate.qupath.native import json_text, new_data
-from cerberus_annotate.qupath.native.files import replace_file
 from cerberus_annotate.qupath.native.project_file import new_entry, save_project
 from cerberus_annotate.qupath.server import ServerBuilder
 from cerberus_annotate.qupath.uri import same_uri

@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 
 from cerberus_annotate.errors import DataFileError, ProjectChangedError
+from cerberus_annotate.files import copy_file, sync_folder, temporary_beside, write_synced
 from cerberus_annotate.qupath.java import Stream, StreamError, check_stream, write_stream_to
-from cerberus_annotate.qupath.native.files import copy_file, sync_folder, temporary_beside, write_synced
 
 ABSENT = "absent"
 

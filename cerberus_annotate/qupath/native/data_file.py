@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cerberus_annotate.errors import DataFileError
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.java import Stream, StreamError, read_stream
 from cerberus_annotate.qupath.java.values import Block, JavaEnum, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.native.object_parts import MalformedError, class_name, field_values
 from cerberus_annotate.qupath.native.object_reading import Classes, name_steps, read_steps, walk
 from cerberus_annotate.qupath.path_object import PathClass, PathObject

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from cerberus_annotate.errors import DataFileError
+from cerberus_annotate.files import replace_file
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.native import new_data
 from cerberus_annotate.qupath.native.commit import fingerprint
@@ -19,8 +21,6 @@ from cerberus_annotate.qupath.native.data_file import (
     reading,
 )
 from cerberus_annotate.qupath.native.editing import TreeEdit
-from cerberus_annotate.qupath.native.files import replace_file
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 from cerberus_annotate.qupath.server import ServerBuilder
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import filelock
 
 from cerberus_annotate.errors import ProjectChangedError, ProjectError, ProjectLockedError
+from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.native.adding_images import add_entry
 from cerberus_annotate.qupath.native.commit import commit_data_file, same_content
 from cerberus_annotate.qupath.native.editing import TreeEdit
-from cerberus_annotate.qupath.native.garbage import no_collection
 from cerberus_annotate.qupath.native.image import NativeImage, write_summary
 from cerberus_annotate.qupath.native.project_file import (
     SUFFIX,

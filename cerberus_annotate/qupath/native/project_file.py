@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import ProjectError
+from cerberus_annotate.files import write_whole
 from cerberus_annotate.qupath.colours import DEFAULT_CLASSES, default_colour, from_argb, to_argb
 from cerberus_annotate.qupath.native import json_text
-from cerberus_annotate.qupath.native.files import write_whole
 from cerberus_annotate.qupath.path_object import PathClass
 from cerberus_annotate.qupath.uri import file_uri
 

@@ -39,6 +39,17 @@ def replace_file(path: Path, content: bytes, *, keep: Path | None = None) -> Non
     sync_folder(path.parent)
 
 
+def write_in_one_step(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Let `write` fill a file that then takes the place of `path`.
+
+    Raises OSError and whatever `write` raises; `path` is then as it was and no temporary file is left.
+    """
+    with temporary_beside(path) as temporary:
+        write_synced(temporary, write)
+        temporary.replace(path)
+    sync_folder(path.parent)
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy `source` to `target` in one step (a crash leaves the former target).  Raises OSError."""
 
@@ -47,10 +58,7 @@ def copy_file(source: Path, target: Path) -> None:
             shutil.copyfileobj(original, file, 1 << 20)
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_beside(target) as temporary:
-        write_synced(temporary, copy)
-        temporary.replace(target)
-    sync_folder(target.parent)
+    write_in_one_step(target, copy)
 
 
 @contextlib.contextmanager
