@@ -92,6 +92,12 @@ class NetworkConfig:
         """µm/px of the pixels that the network takes."""
         return self.mpp / self.stem_stride
 
+    @property
+    def nucleus_head(self) -> HeadConfig | None:
+        """The head of the nuclei's instances, None without."""
+        heads = (head for decoder in self.decoders if decoder.name == "Nuclei" for head in decoder.heads)
+        return next((head for head in heads if head.kind == "INST"), None)
+
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON can hold it."""
         return asdict(self)

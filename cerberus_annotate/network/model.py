@@ -8,7 +8,7 @@ import torch
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.checkpoint import read_checkpoint, sha256_of
-from cerberus_annotate.network.config import HeadConfig, output_classes
+from cerberus_annotate.network.config import output_classes
 from cerberus_annotate.network.folding import fold_norms
 from cerberus_annotate.network.registry import find_weights
 
@@ -26,8 +26,8 @@ class Model:
     """A folded network in eval mode on its device.
 
     sha256: of the weights file.  mpp: µm/px of the network's grid, input_mpp of its input, which is stem_stride times
-    finer.  nucleus_head: of the nuclei's instances, None without.  margin: px of context around the kept part of a
-    tile.  tasks: of `nuclei`, `gland`, `lumen`, `tissue`.  classes: channel names by output name.
+    finer.  margin: px of context around the kept part of a tile.  tasks: of `nuclei`, `gland`, `lumen`, `tissue`.
+    classes: channel names by output name.
     """
 
     network: Cerberus
@@ -50,11 +50,6 @@ class Model:
     @property
     def margin(self) -> int:
         return self.network.config.margin
-
-    @property
-    def nucleus_head(self) -> HeadConfig | None:
-        heads = (h for d in self.network.config.decoders if d.name == "Nuclei" for h in d.heads if h.kind == "INST")
-        return next(heads, None)
 
     @property
     def classes(self) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from cerberus_annotate.errors import UsageError
-from cerberus_annotate.network.cerberus import CELL, WHOLE_IMAGE
+from cerberus_annotate.network.cerberus import CELL, WHOLE_IMAGE, Cerberus
 from cerberus_annotate.network.model import Model
 
 MASK_OUTPUT = "Region-SEG"
@@ -23,7 +23,7 @@ def predict_mask(rgb: NDArray[np.uint8], mpp: float | None, model: Model) -> tup
     if MASK_OUTPUT not in model.classes:
         raise UsageError(f"The model {model.name} has no head for the classes of pixels ({MASK_OUTPUT}).")
     height, width = rgb.shape[:2]
-    pixels, (rows, columns) = _network_input(rgb, mpp, model)
+    pixels, (rows, columns) = network_input(rgb, mpp, model.network)
     with torch.inference_mode():
         logits = model.network(pixels, outputs=[MASK_OUTPUT])[MASK_OUTPUT]
         logits = functional.interpolate(logits.float(), pixels.shape[2:], mode="bilinear", align_corners=False)
@@ -43,24 +43,29 @@ def predict_patch(
     if output is None:
         raise UsageError(f"The model {model.name} has no head for the class of an image.")
     least = CELL * model.stem_stride if output != WHOLE_IMAGE else 0
-    pixels, _ = _network_input(rgb, mpp, model, least)
+    pixels, _ = network_input(rgb, mpp, model.network, least=least)
     with torch.inference_mode():
         probability = model.network(pixels, outputs=[output])[output].float().flatten(1).softmax(1)
     return probability[0].cpu().numpy(), model.classes[output]
 
 
-def _network_input(
-    rgb: NDArray[np.uint8], mpp: float | None, model: Model, least: int = 0
+def network_input(
+    rgb: NDArray[np.uint8], mpp: float | None, network: Cerberus, margin: int = 0, least: int = 0
 ) -> tuple[torch.Tensor, tuple[int, int]]:
-    """The image at the input's pixel size, mirrored to a size that the network takes, and the rows and columns that are
-    the image's own."""
-    if mpp is not None and mpp != model.input_mpp:
-        factor = mpp / model.input_mpp
+    """The image as a network takes it, float32 (1, 3, H, W) on its device, and the rows and columns that are its own.
+
+    rgb: uint8 (h, w, 3) at `mpp`, resampled to the input's pixel size; None is the input's own. It is mirrored by
+    `margin` px of the input on every side, and further below and right to a size that the network takes, at least
+    `least`.
+    """
+    config = network.config
+    if mpp is not None and mpp != config.input_mpp:
+        factor = mpp / config.input_mpp
         size = tuple(max(1, round(side * factor)) for side in rgb.shape[1::-1])
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC).astype(np.uint8)
     rows, columns = rgb.shape[:2]
-    step = 16 * model.stem_stride
-    below, right = (max(-(-side // step) * step, least) - side for side in (rows, columns))
-    padded = np.pad(rgb, ((0, below), (0, right), (0, 0)), "symmetric")
-    pixels = torch.from_numpy(padded).permute(2, 0, 1)[None].float().to(model.device)
+    step = 16 * config.stem_stride
+    below, right = (max(-(-(side + 2 * margin) // step) * step, least) - side - margin for side in (rows, columns))
+    padded = np.pad(rgb, ((margin, below), (margin, right), (0, 0)), "symmetric")
+    pixels = torch.from_numpy(padded).permute(2, 0, 1)[None].float().to(next(network.parameters()).device)
     return pixels.contiguous(memory_format=torch.channels_last), (rows, columns)

@@ -91,7 +91,7 @@ def predict_slide(
 
 def nucleus_settings(model: Model) -> NucleusSettings:
     """How the model's nuclei are cut out."""
-    head = model.nucleus_head
+    head = model.network.config.nucleus_head
     return NucleusSettings() if head is None else NucleusSettings(head.finer, head.inner_contour, head.threshold)
 
 

@@ -11,6 +11,18 @@ from cerberus_annotate.learn.data.label_names import GLAND_LABELS, NUCLEUS_LABEL
 UNLABELLED = 255
 """Value of `mask` pixels that no one labelled; they count neither in a loss nor in a score."""
 
+LABELS = (
+    "nuclei",
+    "nucleus_types",
+    "nucleus_points",
+    "glands",
+    "gland_types",
+    "lumina",
+    "mask",
+    "patch_class",
+)
+"""What a `LabelledImage` may have labels of, by the names of its fields."""
+
 
 @dataclass(frozen=True)
 class LabelledImage:

@@ -55,8 +55,8 @@ def random_crop(image: LabelledImage, grid: Grid, rng: Generator) -> Crop:
     """A crop under a random rotation, scale, shear and flip, mirrored beyond the image.
 
     An image without a pixel size is taken for one at the input's. Of an image with pixels to ignore the crop shows one
-    that counts. An image with a `patch_class` is turned by quarters
-    only and centred, so that the crop shows the image that the class was given to.
+    that counts. An image with a `patch_class` is turned by quarters only and centred, so that the crop shows the image
+    that the class was given to.
     """
     mpp = image.mpp or grid.mpp / grid.input_finer
     if image.patch_class is None:
@@ -117,7 +117,7 @@ def cut(image: LabelledImage, grid: Grid, matrix: NDArray[np.float64], centre: N
         glands=ids(image.glands),
         gland_types=indices(image.gland_types),
         lumina=ids(image.lumina),
-        mask=None if image.mask is None else indices(image.mask),
+        mask=indices(image.mask),
         patch_class=image.patch_class,
         ignore=ignored(1),
         ignored_nuclei=ignored(grid.nuclei_finer),

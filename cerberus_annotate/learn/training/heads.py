@@ -38,6 +38,10 @@ class Heads:
         """The pixel head of a task."""
         return self.heads[task]
 
+    def decoder(self, task: str) -> str:
+        """The name of the decoder, or of the patch head, that computes a task."""
+        return self.decoders.get(task, self.patch_head or "")
+
     def output(self, task: str) -> str:
         """The name of a task's logits."""
         if task == "patch":

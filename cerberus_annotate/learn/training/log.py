@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-TASKS = ("nuclei", "nucleus-types", "gland", "gland-types", "lumen", "mask", "patch")
+from cerberus_annotate.learn.training.plan import TASKS
 
 
 class TrainingLog:

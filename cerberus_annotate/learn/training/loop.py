@@ -24,7 +24,7 @@ from cerberus_annotate.learn.training.samples import write_samples
 from cerberus_annotate.learn.training.thresholds import choose_nucleus_threshold, with_nucleus_threshold
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
 from cerberus_annotate.network.cerberus import Cerberus
-from cerberus_annotate.network.checkpoint import read_checkpoint, write_checkpoint
+from cerberus_annotate.network.checkpoint import network_with, read_checkpoint, write_checkpoint
 from cerberus_annotate.network.config import NetworkConfig
 from cerberus_annotate.network.registry import find_weights
 
@@ -81,7 +81,8 @@ def train(
     model, optimiser = fabric.setup(raw, torch.optim.AdamW(groups))
     origin = {"plan": plan.as_dict(), "data": fingerprint, "config": shape.as_dict()}
     first = read_progress(out / "last.pt", raw, average, optimiser, origin, fabric.device)
-    grid = Grid(plan.side, shape.mpp, shape.stem_stride, heads.heads["nuclei"].finer if "nuclei" in heads.heads else 1)
+    finer = shape.nucleus_head.finer if shape.nucleus_head is not None else 1
+    grid = Grid(plan.side, shape.mpp, shape.stem_stride, finer)
     shares = [entry.share for entry in plan.data]
     saved_at = time.monotonic()
 
@@ -98,6 +99,11 @@ def train(
             batch = ahead.result().to(fabric.device)
             if step + 1 < plan.steps:
                 ahead = loader.submit(batch_at, step + 1)
+            if not batch.rows:
+                raise UsageError(
+                    f"Nothing to learn in step {step + 1}: none of the images {', '.join(batch.names)} has a label for "
+                    f"{', '.join(heads.tasks)} where it was cut. Add labelled data to the plan {plan.name}."
+                )
             torch.manual_seed(plan.seed * 1_000_003 + step)
             for group in optimiser.param_groups:
                 group["lr"] = group["top"] * rate_at(step, plan)
@@ -152,8 +158,9 @@ def memory_layout(device: torch.device, precision: str) -> torch.memory_format:
 
 def _losses(model: nn.Module, batch: Batch, heads: Heads, plan: Plan, layout: torch.memory_format) -> dict[str, Any]:
     pixels = batch.rgb.float().contiguous(memory_format=layout)
-    logits = model(pixels, outputs=outputs_wanted(batch, heads), rows=decoder_rows(batch, heads))
-    return batch_losses(logits, batch, heads, plan.losses, plan.reference_loss)
+    rows = decoder_rows(batch, heads)
+    logits = model(pixels, outputs=outputs_wanted(batch, heads), rows=rows)
+    return batch_losses(logits, rows, batch, heads, plan.losses, plan.reference_loss)
 
 
 def _check_images(plan: Plan, images: Sequence[Sequence[LabelledImage]], heads: Heads) -> None:
@@ -172,10 +179,10 @@ def write_weights(checkpoint: Path, path: Path, images: Sequence[Sequence[Labell
     Where nuclei have an inner contour, the threshold of their outlines is the best one on the training `images`.
     """
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network = read_checkpoint(checkpoint)
-    rimmed = any(head.inner_contour for decoder in network.config.decoders for head in decoder.heads)
-    if rimmed and any(image.nuclei is not None for some in images for image in some[:1]):
-        threshold, _ = choose_nucleus_threshold(network, images)
+    network = network_with(NetworkConfig.from_dict(content["config"]), content["state"], checkpoint)
+    head = network.config.nucleus_head
+    threshold = choose_nucleus_threshold(network, images) if head is not None and head.inner_contour else None
+    if threshold is not None:
         network.config = with_nucleus_threshold(network.config, threshold)
     write_checkpoint(path, network, plan=content["plan"], data=content["data"])
     return path

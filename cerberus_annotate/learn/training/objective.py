@@ -42,7 +42,7 @@ def decoder_rows(batch: Batch, heads: Heads) -> dict[str, Tensor]:
     """Which images each decoder or patch head works on: those that any of its heads has a label for."""
     chosen: dict[str, Tensor] = {}
     for task in heads.tasks:
-        name = heads.decoders.get(task, heads.patch_head or "")
+        name = heads.decoder(task)
         rows = batch.rows.get(task, torch.zeros(0, dtype=torch.long, device=batch.rgb.device))
         chosen[name] = torch.cat([chosen[name], rows]).unique() if name in chosen else rows
     return chosen
@@ -53,15 +53,26 @@ def outputs_wanted(batch: Batch, heads: Heads) -> list[str]:
     return [heads.output(task) for task in heads.tasks if task in batch.rows]
 
 
+def logits_of(
+    task: str, logits: Mapping[str, Tensor], computed: Mapping[str, Tensor], batch: Batch, heads: Heads
+) -> Tensor:
+    """A task's logits of the images that are labelled for it; `computed` is what `decoder_rows` gave the network."""
+    rows = computed[heads.decoder(task)]
+    return logits[heads.output(task)][torch.searchsorted(rows, batch.rows[task])]
+
+
 def batch_losses(
-    logits: Mapping[str, Tensor], batch: Batch, heads: Heads, weights: Mapping[str, float], reference: bool
+    logits: Mapping[str, Tensor],
+    computed: Mapping[str, Tensor],
+    batch: Batch,
+    heads: Heads,
+    weights: Mapping[str, float],
+    reference: bool,
 ) -> dict[str, Tensor]:
-    """The weighted loss of each task that the batch has labels for; logits are of the rows of `decoder_rows`."""
-    rows_of = decoder_rows(batch, heads)
+    """The weighted loss of each task that the batch has labels for; `computed` as in `logits_of`."""
     losses = {}
-    for task, rows in batch.rows.items():
-        computed = rows_of[heads.decoders.get(task, heads.patch_head or "")]
-        mine = logits[heads.output(task)][torch.searchsorted(computed, rows)]
+    for task in batch.rows:
+        mine = logits_of(task, logits, computed, batch, heads)
         target = batch.targets[task]
         if task in INSTANCES:
             loss = (reference_instance_loss if reference else instance_loss)(mine, target, batch.weights[task])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import UsageError
+from cerberus_annotate.learn.data.labelled_image import LABELS
 
 PRESETS = ("lean", "official")
 TASKS = ("nuclei", "nucleus-types", "gland", "gland-types", "lumen", "mask", "patch")
@@ -110,6 +111,10 @@ def _check_keys(content: Mapping[str, Any], kind: type, origin: str) -> None:
 
 
 def _check_values(plan: Plan, origin: str) -> None:
+    for data in plan.data:
+        if unknown := set(data.ignore) - set(LABELS):
+            names = ", ".join(sorted(unknown))
+            raise UsageError(f"`ignore` of {data.path} names {names}; the labels are {', '.join(LABELS)}.")
     if plan.preset not in PRESETS:
         raise UsageError(f"`preset` of {origin} is {plan.preset!r}; it may be {', '.join(PRESETS)}.")
     for task in (*plan.tasks, *plan.losses):

@@ -10,7 +10,7 @@ from torch import nn
 
 from cerberus_annotate.learn.training.batches import INSTANCES, Batch
 from cerberus_annotate.learn.training.heads import Heads
-from cerberus_annotate.learn.training.objective import decoder_rows, outputs_wanted
+from cerberus_annotate.learn.training.objective import decoder_rows, logits_of, outputs_wanted
 
 TRUTH, FOUND = (0, 158, 115), (213, 94, 0)
 
@@ -18,14 +18,14 @@ TRUTH, FOUND = (0, 158, 115), (213, 94, 0)
 def write_samples(path: Path, network: nn.Module, batch: Batch, heads: Heads) -> None:
     """One row of crops a pixel task: outlines of the truth in green, of the prediction in orange."""
     pixels = batch.rgb.float().contiguous(memory_format=torch.channels_last)
+    computed = decoder_rows(batch, heads)
     with torch.inference_mode():
-        logits = network(pixels, outputs=outputs_wanted(batch, heads), rows=decoder_rows(batch, heads))
+        logits = network(pixels, outputs=outputs_wanted(batch, heads), rows=computed)
     rows = []
     for task in (*INSTANCES, "mask"):
         if task not in batch.rows:
             continue
-        computed = decoder_rows(batch, heads)[heads.decoders[task]]
-        found = logits[heads.output(task)][torch.searchsorted(computed, batch.rows[task])].argmax(1).cpu().numpy()
+        found = logits_of(task, logits, computed, batch, heads).argmax(1).cpu().numpy()
         truth = batch.targets[task].cpu().numpy()
         images = batch.rgb[batch.rows[task]].permute(0, 2, 3, 1).cpu().numpy()
         rows.append(np.hstack([_outlined(i, t, f) for i, t, f in zip(images, truth, found, strict=True)]))

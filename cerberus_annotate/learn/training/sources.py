@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cerberus_annotate.errors import UsageError
-from cerberus_annotate.learn.data.labelled_image import DataSet, Entry, LabelledImage
+from cerberus_annotate.learn.data.labelled_image import LABELS, DataSet, Entry, LabelledImage
 from cerberus_annotate.learn.data.layouts import read_data_set
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
 from cerberus_annotate.learn.training.weak_lumina import weak_lumina
@@ -16,29 +16,18 @@ from cerberus_annotate.learn.training.weak_lumina import weak_lumina
 KEPT_IN_MEMORY = 5000
 """Images of a data set up to which all are kept; of larger ones each is read when it is drawn."""
 
-LABELS = (
-    "nuclei",
-    "nucleus_types",
-    "nucleus_points",
-    "glands",
-    "gland_types",
-    "lumina",
-    "mask",
-    "patch_class",
-)
-
 
 class LazyImages(Sequence[LabelledImage]):
     """Images that are read from disk each time they are asked for."""
 
     def __init__(self, entries: Sequence[Entry], plan: Plan, data: DataPlan) -> None:
-        self._entries, self._plan, self._data = entries, plan, data
+        self.entries, self._plan, self._data = entries, plan, data
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> LabelledImage:  # type: ignore[override]
-        return prepared(self._entries[index].read(), self._plan, self._data)
+        return prepared(self.entries[index].read(), self._plan, self._data)
 
 
 def read_images(plan: Plan, root: Path) -> list[Sequence[LabelledImage]]:
@@ -51,9 +40,6 @@ def read_images(plan: Plan, root: Path) -> list[Sequence[LabelledImage]]:
 
 def prepared(image: LabelledImage, plan: Plan, data: DataPlan) -> LabelledImage:
     """The image without the labels that the plan ignores, and with weak lumina where the plan wants them."""
-    unknown = set(data.ignore) - set(LABELS)
-    if unknown:
-        raise UsageError(f"`ignore` of {data.path} names {', '.join(unknown)}; the labels are {', '.join(LABELS)}.")
     if data.mpp is not None:
         image = replace(image, mpp=data.mpp)
     if plan.weak_lumina and image.glands is not None and image.lumina is None and image.mpp is not None:
@@ -66,12 +52,12 @@ def fingerprint(images: Sequence[Sequence[LabelledImage]]) -> str:
     digest = hashlib.sha256()
     for some in images:
         if isinstance(some, LazyImages):
-            for entry in some._entries:
+            for entry in some.entries:
                 digest.update(f"{entry.name}\0{entry.split}\0".encode())
             continue
         for image in some:
             digest.update(f"{image.dataset}\0{image.name}\0{image.split}\0{image.mpp}\0{image.patch_class}\0".encode())
-            for array in (image.rgb, *(getattr(image, name) for name in LABELS)):
+            for array in (image.rgb, image.ignore, *(getattr(image, name) for name in LABELS)):
                 if isinstance(array, np.ndarray):
                     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

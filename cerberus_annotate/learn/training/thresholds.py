@@ -15,16 +15,17 @@ from cerberus_annotate.learn.evaluation.metrics import overlap, panoptic_quality
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.config import NetworkConfig
 from cerberus_annotate.objects.instances import rimmed_nucleus_instances
+from cerberus_annotate.predict.pixels import network_input
 
 THRESHOLDS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
 IMAGES = 6
 """Images of a data set that are looked at, evenly spread over it."""
 
 
-def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[LabelledImage]]) -> tuple[float, list[float]]:
-    """The threshold with the highest PQ, and the PQ of each of `THRESHOLDS`: mean over images, then over data sets.
+def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[LabelledImage]]) -> float | None:
+    """Of `THRESHOLDS` the one with the highest PQ, mean over images, then over data sets; None where none has nuclei.
 
-    images: the training images by data set; those without nuclei count for nothing. Raises ValueError where none has.
+    images: the training images by data set.
     """
     found = []
     for some in images:
@@ -32,10 +33,7 @@ def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[Labell
         scores = [_qualities(network, image) for image in (some[i] for i in spread) if image.nuclei is not None]
         if scores:
             found.append(np.mean(scores, axis=0))
-    if not found:
-        raise ValueError("no image has nuclei")
-    means = np.mean(found, axis=0)
-    return THRESHOLDS[int(means.argmax())], means.round(4).tolist()
+    return THRESHOLDS[int(np.mean(found, axis=0).argmax())] if found else None
 
 
 def with_nucleus_threshold(config: NetworkConfig, threshold: float) -> NetworkConfig:
@@ -50,7 +48,8 @@ def with_nucleus_threshold(config: NetworkConfig, threshold: float) -> NetworkCo
 def _qualities(network: Cerberus, image: LabelledImage) -> list[float]:
     assert image.nuclei is not None
     inside, contour = nucleus_probabilities(network, image)
-    head = next(h for d in network.config.decoders if d.name == "Nuclei" for h in d.heads if h.kind == "INST")
+    head = network.config.nucleus_head
+    assert head is not None
     qualities = []
     for threshold in THRESHOLDS:
         labels = rimmed_nucleus_instances(inside, contour, threshold, head.finer)
@@ -65,16 +64,10 @@ def _qualities(network: Cerberus, image: LabelledImage) -> list[float]:
 def nucleus_probabilities(network: Cerberus, image: LabelledImage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Probabilities of inside and contour, float32, on the pixels of the nuclei's head."""
     config = network.config
-    factor = (image.mpp or config.input_mpp) / config.input_mpp
-    size = tuple(max(1, round(side * factor)) for side in image.rgb.shape[1::-1])
-    rgb = cv2.resize(image.rgb, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
-    margin, step = config.margin * config.stem_stride, 16 * config.stem_stride
-    below, right = (-(side + 2 * margin) % step for side in rgb.shape[:2])
-    padded = np.pad(rgb, ((margin, margin + below), (margin, margin + right), (0, 0)), "symmetric")
-    pixels = torch.from_numpy(padded).permute(2, 0, 1)[None].float().contiguous(memory_format=torch.channels_last)
+    assert config.nucleus_head is not None
+    pixels, own = network_input(image.rgb, image.mpp, network, config.margin * config.stem_stride)
     with torch.inference_mode():
         logits = network(pixels, config.margin, ["Nuclei-INST"])["Nuclei-INST"]
-    probability = logits.float().softmax(1)[0, 1:].numpy()
-    finer = probability.shape[1] / ((padded.shape[0] - 2 * margin) / config.stem_stride)
-    rows, columns = (round(side / config.stem_stride * finer) for side in rgb.shape[:2])
+    probability = logits.float().softmax(1)[0, 1:].cpu().numpy()
+    rows, columns = (round(side * config.nucleus_head.finer / config.stem_stride) for side in own)
     return probability[0, :rows, :columns], probability[1, :rows, :columns]

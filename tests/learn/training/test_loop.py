@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from cerberus_annotate.errors import ModelError, UsageError
-from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.data.labelled_image import Entry, LabelledImage
 from cerberus_annotate.learn.evaluation import metrics
 from cerberus_annotate.learn.evaluation.drawing import drawn
 from cerberus_annotate.learn.training import checkpoints
 from cerberus_annotate.learn.training.heads import network_for
 from cerberus_annotate.learn.training.loop import train, write_weights
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
+from cerberus_annotate.learn.training.sources import LazyImages
 from cerberus_annotate.network import load_model
 from cerberus_annotate.network.checkpoint import read_checkpoint
 from cerberus_annotate.network.config import NetworkConfig
@@ -115,6 +116,21 @@ def test_a_full_disk_keeps_the_checkpoint_before(
 def test_an_empty_split_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="made has no image"):
         run(PLAN, [], tmp_path)
+
+
+def test_images_without_a_label_for_the_plan_are_named(make_image: MakeImage, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none of the images made/made-1, .* has a label for nuclei, nucleus-types"):
+        run(PLAN, [make_image(1, nuclei=None, nucleus_types=None)], tmp_path)
+
+
+def test_more_images_than_fit_in_memory_still_give_weights(
+    make_image: MakeImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cerberus_annotate.learn.training.thresholds.THRESHOLDS", (0.5,))
+    image = make_image(1)
+    lazy = LazyImages([Entry("one", "train", None, None, lambda: image)], PLAN, PLAN.data[0])
+    last = train(replace(PLAN, steps=1), [lazy], tmp_path, config=narrow(PLAN), accelerator="cpu")
+    assert load_model(write_weights(last, tmp_path / "weights.pt", [lazy])).tasks == ("nuclei",)
 
 
 def test_masks_and_patch_classes_are_learnt_on_an_encoder_frozen_in_part(make_image: MakeImage, tmp_path: Path) -> None:

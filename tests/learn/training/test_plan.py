@@ -31,6 +31,7 @@ def test_every_plan_in_the_repository_can_be_read() -> None:
         ({"data": []}, "at least one"),
         ({"data": [{"splits": ["train"]}]}, "no `path`"),
         ({"tasks": ["patch"]}, "patch_classes"),
+        ({"data": [{"path": "glas", "ignore": ["cells"]}]}, "`ignore` of glas names cells"),
     ],
 )
 def test_what_is_wrong_with_a_plan_is_said(change: dict[str, object], told: str) -> None:
