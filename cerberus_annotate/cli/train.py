@@ -37,7 +37,7 @@ def command(
     from cerberus_annotate.learn.training import require_learning_libraries
 
     require_learning_libraries()
-    from cerberus_annotate.cli.training_bar import TrainingBar
+    from cerberus_annotate.cli.progress import TrainingProgress
     from cerberus_annotate.learn.training.loop import train, write_weights
     from cerberus_annotate.learn.training.plan import read_plan
     from cerberus_annotate.learn.training.sources import fingerprint, read_images
@@ -46,7 +46,7 @@ def command(
     if steps is not None:
         plan = replace(plan, steps=steps)
     images = read_images(plan, root)
-    with TrainingBar() as bar:
+    with TrainingProgress() as progress:
         last = train(
             plan,
             images,
@@ -54,7 +54,7 @@ def command(
             fingerprint=fingerprint(images),
             accelerator=accelerator,
             devices=devices,
-            progress=bar.show,
+            progress=progress,
         )
     weights = write_weights(last, out / "weights.pt", images)
     if as_json:

@@ -36,8 +36,8 @@ class Prediction:
     patch_classes: tuple[str, ...] = ()
 
 
-def scorable_tasks(image: LabelledImage, model: Model) -> tuple[str, ...]:
-    """Of `nuclei`, `gland`, `lumen`, `semantic`, `patch` those that the image has a label for and the model a head."""
+def labelled_tasks(image: LabelledImage) -> tuple[str, ...]:
+    """Of `nuclei`, `gland`, `lumen`, `semantic`, `patch` those that the image has a label for."""
     labelled = {
         "nuclei": image.nuclei is not None or image.nucleus_points is not None,
         "gland": image.glands is not None,
@@ -45,12 +45,17 @@ def scorable_tasks(image: LabelledImage, model: Model) -> tuple[str, ...]:
         "semantic": image.mask is not None,
         "patch": image.patch_class is not None,
     }
+    return tuple(task for task, there in labelled.items() if there)
+
+
+def scorable_tasks(image: LabelledImage, model: Model) -> tuple[str, ...]:
+    """The labelled tasks of an image that the model has a head for."""
     heads = {*model.tasks}
     if MASK_OUTPUT in model.classes:
         heads.add("semantic")
     if any(name in model.classes for name in PATCH_OUTPUTS):
         heads.add("patch")
-    return tuple(task for task, there in labelled.items() if there and task in heads)
+    return tuple(task for task in labelled_tasks(image) if task in heads)
 
 
 def predict_labelled(image: LabelledImage, model: Model, precision: str = "auto") -> Prediction:

@@ -7,7 +7,7 @@ from typing import Any
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.evaluation.ignoring import without_ignored
-from cerberus_annotate.learn.evaluation.prediction import Prediction, predict_labelled
+from cerberus_annotate.learn.evaluation.prediction import Prediction, labelled_tasks, predict_labelled
 from cerberus_annotate.learn.evaluation.scores import Scores, TaskScores
 from cerberus_annotate.learn.evaluation.tasks import areas, nuclei, nucleus_points, patch, semantic
 from cerberus_annotate.network.model import Model
@@ -23,6 +23,15 @@ SUMMARIES: dict[str, Callable[[Any], TaskScores | None]] = {
     "lumen": areas.summarise,
     "semantic": semantic.summarise,
     "patch": patch.summarise,
+}
+
+
+LABELS_IN_WORDS = {
+    "nuclei": "nuclei",
+    "gland": "glands",
+    "lumen": "lumina",
+    "semantic": "masks",
+    "patch": "patch classes",
 }
 
 
@@ -65,14 +74,7 @@ def score_predictions(
 
 def labels_of(image: LabelledImage) -> set[str]:
     """What an image has labels for, in words."""
-    there = {
-        "nuclei": image.nuclei is not None or image.nucleus_points is not None,
-        "glands": image.glands is not None,
-        "lumina": image.lumina is not None,
-        "masks": image.mask is not None,
-        "patch classes": image.patch_class is not None,
-    }
-    return {name for name, given in there.items() if given}
+    return {LABELS_IN_WORDS[task] for task in labelled_tasks(image)}
 
 
 def _measured(image: LabelledImage, prediction: Prediction) -> dict[str, Any]:
