@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,13 +49,14 @@ def write_conic(folder: Path, harvest: Harvest) -> Path:
             )
             for name, (more, kind) in shapes.items()
         }
-        last: tuple[PatchRecord, tuple[NDArray, NDArray, NDArray]] | None = None
+        last: PatchRecord | None = None
+        wholes: tuple[NDArray[Any], ...] = ()
         for number, window in enumerate(windows):
-            if last is None or last[0] is not window.patch:
-                last = (window.patch, _resampled(folder, window.patch, table))
+            if last is not window.patch:
+                last, wholes = window.patch, _resampled(folder, window.patch, table)
             here = np.s_[window.y : window.y + SIDE, window.x : window.x + SIDE]
-            for name, whole, beyond in zip(shapes, last[1], (255, 0, True), strict=True):
-                piece = whole[here]
+            for name, whole, beyond in zip(shapes, wholes, (255, 0, True), strict=True):
+                piece: NDArray[Any] = whole[here]
                 arrays[name][number] = beyond
                 arrays[name][number, : piece.shape[0], : piece.shape[1]] = piece
         for array in arrays.values():
