@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import shapely
+
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.files import write_whole
 
@@ -212,8 +214,8 @@ def _manifest(harvest: Harvest) -> str:
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for image in harvest.images.values():
-        of_region = [(number, patch) for number, region in enumerate(image.regions, 1) for patch in region.patches]
-        for number, patch in of_region:
+        of_region = [(_place_of(region), patch) for region in image.regions for patch in region.patches]
+        for place, patch in of_region:
             for tasks, paths in patch.rows.items():
                 name = patch.name if len(patch.rows) == 1 else f"{patch.name}-{tasks.replace(',', '-')}"
                 writer.writerow(
@@ -229,11 +231,17 @@ def _manifest(harvest: Harvest) -> str:
                         "licence": "the lab's own",
                         "source": harvest.project_name,
                         "slide": image.slide,
-                        "region": f"{image.id}-{number}",
+                        "region": f"{image.id}-{place}",
                         "tasks": tasks,
                     }
                 )
     return text.getvalue()
+
+
+def _place_of(region: RegionRecord) -> str:
+    """What tells a region from others of its image, whatever else is reviewed there: its upper left corner."""
+    left, top, *_ = shapely.from_wkt(region.outline).bounds
+    return f"{left:.0f}-{top:.0f}"
 
 
 def _image_of(value: dict[str, Any]) -> ImageRecord:

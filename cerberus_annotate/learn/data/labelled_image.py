@@ -61,13 +61,17 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Entry:
-    """An image of a data set before it is read: what its index says of it, and how to read it."""
+    """An image of a data set before it is read: what its index says of it, and how to read it.
+
+    region: of the slide, where an image is one of several of one region, else "".
+    """
 
     name: str
     split: str
     patient: str | None
     patch_class: str | None
     read: Callable[[], LabelledImage]
+    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def read_manifest(folder: Path) -> DataSet:
             split = meaning.split(patient)
         patch_class = place.row.get(meaning.patch_class) or None if meaning.patch_class else None
         read = partial(_read, place, meaning, split, points.get(name, []))
-        entries.append(Entry(name, split, patient, patch_class, read))
+        entries.append(Entry(name, split, patient, patch_class, read, place.row.get("region", "")))
     names = sorted({place.row["dataset"] for place in places})
     licence = _licence(names, places[0].row)
     return DataSet(
