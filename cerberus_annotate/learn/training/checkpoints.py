@@ -8,13 +8,20 @@ from torch import nn
 
 from cerberus_annotate.errors import ModelError, UsageError
 from cerberus_annotate.files import write_in_one_step
+from cerberus_annotate.learn.training.extension import Watch
 
 LENGTHENED = ("steps", "fall")
 """What a plan may change between two starts of one run: how long it goes."""
 
 
 def write_progress(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, origin: dict[str, Any], step: int
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: Any,
+    origin: dict[str, Any],
+    step: int,
+    watch: Watch | None = None,
 ) -> None:
     """Writes beside `path`, then renames, so that an interruption or a full disk leaves the checkpoint before."""
     content = {
@@ -23,6 +30,7 @@ def write_progress(
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": step,
+        **({} if watch is None else {"watch": watch.state()}),
     }
     try:
         write_in_one_step(path, lambda file: torch.save(content, file))
@@ -31,7 +39,13 @@ def write_progress(
 
 
 def read_progress(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, origin: dict[str, Any], device: torch.device
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: Any,
+    origin: dict[str, Any],
+    device: torch.device,
+    watch: Watch | None = None,
 ) -> int:
     """Loads a checkpoint where there is one; gives the steps that it had done. Raises UsageError for another plan's."""
     if not path.exists():
@@ -45,6 +59,8 @@ def read_progress(
     network.load_state_dict(saved["network"])
     average.load_state_dict(saved["state"])
     optimiser.load_state_dict(saved["optimiser"])
+    if watch is not None:
+        watch.load(saved["watch"])
     return int(saved["step"])
 
 

@@ -10,10 +10,11 @@ from cerberus_annotate.learn.training.plan import TASKS
 
 
 class TrainingLog:
-    """Means of the losses over every `every` steps; rows after `first` that a killed run left are taken out."""
+    """Means of the losses, named by `columns`, over every `every` steps; rows after `first` that a killed run left are
+    taken out."""
 
-    def __init__(self, folder: Path, first: int, every: int, active: bool) -> None:
-        self._every, self._active = every, active
+    def __init__(self, folder: Path, first: int, every: int, active: bool, columns: tuple[str, ...] = TASKS) -> None:
+        self._every, self._active, self._columns = every, active, columns
         self._sums: dict[str, list[float]] = {}
         self._started = time.monotonic()
         self._events: Any = None
@@ -23,7 +24,7 @@ class TrainingLog:
         kept = [row for row in _rows(path) if int(row[0]) <= first]
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
-        self._writer.writerows([["step", "seconds", *TASKS], *kept])
+        self._writer.writerows([["step", "seconds", *columns], *kept])
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -50,7 +51,7 @@ class TrainingLog:
         if step % self._every == 0:
             means = {task: sum(values) / len(values) for task, values in self._sums.items()}
             seconds = round(time.monotonic() - self._started, 1)
-            self._writer.writerow([step, seconds, *(f"{means[t]:.5f}" if t in means else "" for t in TASKS)])
+            self._writer.writerow([step, seconds, *(f"{means[t]:.5f}" if t in means else "" for t in self._columns)])
             self._file.flush()
             if self._events is not None:
                 for task, mean in means.items():

@@ -16,10 +16,11 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.training.batches import Batch, make_batch
 from cerberus_annotate.learn.training.checkpoints import read_progress, write_progress
 from cerberus_annotate.learn.training.crops import Grid
+from cerberus_annotate.learn.training.extension import Extension
 from cerberus_annotate.learn.training.heads import Heads, heads_of, network_for
 from cerberus_annotate.learn.training.log import TrainingLog
 from cerberus_annotate.learn.training.objective import batch_losses, decoder_rows, outputs_wanted
-from cerberus_annotate.learn.training.plan import Plan
+from cerberus_annotate.learn.training.plan import TASKS, Plan
 from cerberus_annotate.learn.training.samples import write_samples
 from cerberus_annotate.learn.training.thresholds import choose_nucleus_threshold, with_nucleus_threshold
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
@@ -49,12 +50,14 @@ def train(
     accelerator: str = "auto",
     devices: int = 1,
     progress: Progress | None = None,
+    extension: Extension | None = None,
 ) -> Path:
     """Trains to the plan's steps, from `out/last.pt` where that is; gives its path.
 
     images: of each data set of the plan, in its order.  network, config: another network with Cerberus' outputs, for
-    comparisons.  fingerprint: of the data, kept beside the plan.  Raises UsageError where `out` holds a checkpoint of
-    another plan or data, ModelError where the loss is no number any more.
+    comparisons and fine-tuning.  fingerprint: of the data, kept beside the plan.  extension: another way of training,
+    whose watch may end the run before.  Raises UsageError where `out` holds a checkpoint of another plan or data,
+    ModelError where the loss is no number any more.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
@@ -80,9 +83,9 @@ def train(
     groups = parameter_groups(raw, plan.rate, plan.encoder_rate, plan.decay)
     model, optimiser = fabric.setup(raw, torch.optim.AdamW(groups))
     origin = {"plan": plan.as_dict(), "data": fingerprint, "config": shape.as_dict()}
-    first = read_progress(out / "last.pt", raw, average, optimiser, origin, fabric.device)
-    finer = shape.nucleus_head.finer if shape.nucleus_head is not None else 1
-    grid = Grid(plan.side, shape.mpp, shape.stem_stride, finer)
+    watch = None if extension is None else extension.watch
+    first = read_progress(out / "last.pt", raw, average, optimiser, origin, fabric.device, watch)
+    grid = grid_of(shape, plan.side)
     shares = [entry.share for entry in plan.data]
     saved_at = time.monotonic()
 
@@ -91,25 +94,32 @@ def train(
 
     def save(step: int) -> None:
         if fabric.is_global_zero:
-            write_progress(out / "last.pt", raw, average, optimiser, origin, step)
+            write_progress(out / "last.pt", raw, average, optimiser, origin, step, watch)
 
-    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, LOG_EVERY, fabric.is_global_zero) as log:
+    if watch is not None and first == 0:
+        watch.check(0, average)
+    if watch is not None and watch.stopped:
+        return out / "last.pt"
+    columns = TASKS if extension is None else extension.columns
+    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, LOG_EVERY, fabric.is_global_zero, columns) as log:
         ahead = loader.submit(batch_at, first)
         for step in range(first, plan.steps):
             batch = ahead.result().to(fabric.device)
             if step + 1 < plan.steps:
                 ahead = loader.submit(batch_at, step + 1)
-            if not batch.rows:
+            torch.manual_seed(plan.seed * 1_000_003 + step)
+            for group in optimiser.param_groups:
+                group["lr"] = group["top"] * (rate_at(step, plan) if extension is None else extension.rate(step))
+            model.train()
+            if extension is not None:
+                extension.prepare(model)
+            freeze_modules(frozen)
+            losses = _losses(model, batch, heads, plan, layout) if extension is None else extension.losses(model, batch)
+            if not losses:
                 raise UsageError(
                     f"Nothing to learn in step {step + 1}: none of the images {', '.join(batch.names)} has a label for "
                     f"{', '.join(heads.tasks)} where it was cut. Add labelled data to the plan {plan.name}."
                 )
-            torch.manual_seed(plan.seed * 1_000_003 + step)
-            for group in optimiser.param_groups:
-                group["lr"] = group["top"] * rate_at(step, plan)
-            model.train()
-            freeze_modules(frozen)
-            losses = _losses(model, batch, heads, plan, layout)
             total = torch.stack(list(losses.values())).sum()
             if not bool(torch.isfinite(total)):
                 raise ModelError(
@@ -127,10 +137,21 @@ def train(
                 progress(step + 1, plan.steps, shown)
             if (step + 1) % SAMPLES_EVERY == 0 and fabric.is_global_zero:
                 write_samples(out / "samples" / f"{step + 1:06d}.jpg", average, batch, heads)
-            if time.monotonic() - saved_at > CHECKPOINT_SECONDS or step + 1 == plan.steps:
+            if watch is not None and ((step + 1) % watch.every == 0 or step + 1 == plan.steps):
+                watch.check(step + 1, average)
+            stopped = watch is not None and bool(fabric.broadcast(watch.stopped))
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS or step + 1 == plan.steps or stopped:
                 saved_at = time.monotonic()
                 save(step + 1)
+            if stopped:
+                break
     return out / "last.pt"
+
+
+def grid_of(config: NetworkConfig, side: int) -> Grid:
+    """The pixels of crops of `side` px for a network."""
+    finer = config.nucleus_head.finer if config.nucleus_head is not None else 1
+    return Grid(side, config.mpp, config.stem_stride, finer)
 
 
 def rate_at(step: int, plan: Plan) -> float:
