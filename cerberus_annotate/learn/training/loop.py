@@ -100,8 +100,8 @@ def train(
         watch.check(0, average)
     if watch is not None and watch.stopped:
         return out / "last.pt"
-    columns = TASKS if extension is None else extension.columns
-    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, LOG_EVERY, fabric.is_global_zero, columns) as log:
+    columns, log_every = (TASKS, LOG_EVERY) if extension is None else (extension.columns, extension.watch.every)
+    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, log_every, fabric.is_global_zero, columns) as log:
         ahead = loader.submit(batch_at, first)
         for step in range(first, plan.steps):
             batch = ahead.result().to(fabric.device)

@@ -1,8 +1,9 @@
 """The images that a plan names, as the trainer draws them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ KEPT_IN_MEMORY = 5000
 
 
 class LazyImages(Sequence[LabelledImage]):
-    """Images that are read from disk each time they are asked for."""
+    """Images that are read from disk each time they are asked for, and then go through `prepare`."""
 
-    def __init__(self, entries: Sequence[Entry], plan: Plan, data: DataPlan) -> None:
-        self.entries, self._plan, self._data = entries, plan, data
+    def __init__(
+        self, entries: Sequence[Entry], prepare: Callable[[LabelledImage], LabelledImage] = lambda image: image
+    ) -> None:
+        self.entries, self._prepare = entries, prepare
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> LabelledImage:  # type: ignore[override]
-        return prepared(self.entries[index].read(), self._plan, self._data)
+        return self._prepare(self.entries[index].read())
 
 
 def read_images(plan: Plan, root: Path) -> list[Sequence[LabelledImage]]:
@@ -71,5 +74,5 @@ def _images_of(data_set: DataSet, plan: Plan, data: DataPlan) -> Sequence[Labell
             f"{data.path} has no image in the splits {', '.join(data.splits)}; it has the splits {', '.join(splits)}."
         )
     if len(chosen) > KEPT_IN_MEMORY:
-        return LazyImages(chosen, plan, data)
+        return LazyImages(chosen, partial(prepared, plan=plan, data=data))
     return [prepared(entry.read(), plan, data) for entry in chosen]

@@ -128,7 +128,7 @@ def test_more_images_than_fit_in_memory_still_give_weights(
 ) -> None:
     monkeypatch.setattr("cerberus_annotate.learn.training.thresholds.THRESHOLDS", (0.5,))
     image = make_image(1)
-    lazy = LazyImages([Entry("one", "train", None, None, lambda: image)], PLAN, PLAN.data[0])
+    lazy = LazyImages([Entry("one", "train", None, None, lambda: image)])
     last = train(replace(PLAN, steps=1), [lazy], tmp_path, config=narrow(PLAN), accelerator="cpu")
     assert load_model(write_weights(last, tmp_path / "weights.pt", [lazy])).tasks == ("nuclei",)
 
