@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from cerberus_annotate.learn.training.batches import Batch
 from cerberus_annotate.learn.training.heads import Heads, heads_of
+from cerberus_annotate.learn.training.loop import memory_layout
 from cerberus_annotate.learn.training.objective import (
     TASK_WEIGHTS,
     batch_losses,
@@ -29,9 +30,7 @@ INSTANCES_OF = {"nucleus-types": "nuclei", "gland-types": "gland"}
 Losses = Callable[[nn.Module, Batch], dict[str, Tensor]]
 
 
-def losses_with_parent(
-    parent: Cerberus, heads: Heads, plan: Plan, kept: Mapping[str, Mapping[str, float]], layout: torch.memory_format
-) -> Losses:
+def losses_with_parent(parent: Cerberus, heads: Heads, plan: Plan, kept: Mapping[str, Mapping[str, float]]) -> Losses:
     """The losses of a batch's labels, and for what has none the divergence from the parent.
 
     parent: folded, in eval mode.  heads: of the network that learns, which may have more types.  kept: by an image's
@@ -41,7 +40,7 @@ def losses_with_parent(
     old = heads_of(parent.config)
 
     def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        pixels = batch.rgb.float().contiguous(memory_format=layout)
+        pixels = pixels_of(batch, plan.precision)
         keeping = kept_rows(batch, old, kept)
         both = replace(batch, rows=_united(batch.rows, keeping))
         computed = decoder_rows(both, heads)
@@ -67,6 +66,11 @@ def losses_with_parent(
     return losses
 
 
+def pixels_of(batch: Batch, precision: str) -> Tensor:
+    """What a network takes of a batch, float32 (N, 3, H, W)."""
+    return batch.rgb.float().contiguous(memory_format=memory_layout(batch.rgb.device, precision))
+
+
 def divergence(logits: Tensor, target: Tensor, of_pixels: Tensor, of_crops: Tensor) -> Tensor:
     """Kullback-Leibler divergence of the distribution of `logits` from that of the parent's logits `target`.
 
@@ -80,13 +84,17 @@ def divergence(logits: Tensor, target: Tensor, of_pixels: Tensor, of_crops: Tens
 
 
 def kept_rows(batch: Batch, heads: Heads, kept: Mapping[str, Mapping[str, float]]) -> dict[str, Tensor]:
-    """By task the crops that keep it from the parent: those whose images say so, unless the crop is labelled for it."""
+    """By task the crops that keep it from the parent: those whose images say so, unless the crop is labelled for it.
+
+    No more than half of the batch, spread evenly: that keeps a task as well, and costs half.
+    """
+    most = -(-len(batch.names) // 2)
     found: dict[str, Tensor] = {}
     for task in heads.tasks:
         labelled = set(batch.rows[task].tolist()) if task in batch.rows else set()
         rows = [r for r, name in enumerate(batch.names) if task in kept.get(name, {}) and r not in labelled]
         if rows:
-            found[task] = torch.tensor(rows, device=batch.rgb.device)
+            found[task] = torch.tensor(rows[:: -(-len(rows) // most)], device=batch.rgb.device)
     return found
 
 

@@ -26,14 +26,15 @@ KEPT_IN_MEMORY = 120
 class Harvested:
     """The images of all harvests by what they are for.
 
-    regions: of the training images, by `dataset/name`, region and patient.  digest: of the manifests.
+    train_places: of the training images.  held_out_slides: whose every image is for test.  by: what was held out as a
+    whole.  notes: sentences for the user.  digest: of the manifests.
     """
 
     train: Sequence[LabelledImage]
     val: Sequence[LabelledImage]
     test: Sequence[LabelledImage]
     train_places: tuple[Place, ...]
-    held_out_groups: frozenset[str]
+    held_out_slides: frozenset[str]
     by: Literal["slide", "region"]
     notes: tuple[str, ...]
     digest: str
@@ -59,7 +60,7 @@ def read_harvests(folders: Sequence[Path]) -> Harvested:
         val=LazyImages(of("val")),
         test=LazyImages(of("test")),
         train_places=tuple(p for p, role in zip(places, held.roles, strict=True) if role == "train"),
-        held_out_groups=frozenset(
+        held_out_slides=frozenset(
             p.group for p, role in zip(places, held.roles, strict=True) if role == "test" and held.by == "slide"
         ),
         by=held.by,

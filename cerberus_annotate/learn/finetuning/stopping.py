@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
-from cerberus_annotate.learn.finetuning.distillation import half_precision
+from cerberus_annotate.learn.finetuning.distillation import half_precision, pixels_of
 from cerberus_annotate.learn.training.batches import Batch, batch_of
 from cerberus_annotate.learn.training.crops import Grid, cut
 from cerberus_annotate.learn.training.heads import Heads
@@ -26,14 +26,12 @@ class EarlyStopping:
     none was lower for `patience` looks. Without crops it keeps the last weights. A `Watch`.
     """
 
-    def __init__(
-        self, batches: Sequence[Batch], heads: Heads, plan: Plan, layout: torch.memory_format, every: int, patience: int
-    ) -> None:
+    def __init__(self, batches: Sequence[Batch], heads: Heads, plan: Plan, every: int, patience: int) -> None:
         self.every = every
         self.best_step, self.best_loss = 0, math.inf
         self.best: dict[str, Tensor] = {}
         self.looks: list[tuple[int, float]] = []
-        self._batches, self._heads, self._plan, self._layout = batches, heads, plan, layout
+        self._batches, self._heads, self._plan = batches, heads, plan
         self._patience = patience
 
     @property
@@ -69,7 +67,7 @@ class EarlyStopping:
         found: dict[str, list[float]] = {}
         for kept in self._batches:
             batch = kept.to(device)
-            pixels = batch.rgb.float().contiguous(memory_format=self._layout)
+            pixels = pixels_of(batch, self._plan.precision)
             rows = decoder_rows(batch, self._heads)
             with torch.inference_mode(), half_precision(device, self._plan.precision):
                 logits = average(pixels, outputs=outputs_wanted(batch, self._heads), rows=rows)
