@@ -75,7 +75,7 @@ def finetune(
     plan, network = lesson.plan, lesson.network
     heads = heads_of(network.config)
     crops = fixed_batches(harvested.val, heads, grid_of(network.config, plan.side), plan.batch)
-    stopping = EarlyStopping(crops, heads, plan, LOOK_EVERY, PATIENCE)
+    stopping = EarlyStopping(crops, heads, plan, parent.state_dict(), LOOK_EVERY, PATIENCE)
     origin = f"{fingerprint(lesson.images)} {harvested.digest} {parent_sha256}"
     data = hashlib.sha256(origin.encode()).hexdigest()
     last = train(

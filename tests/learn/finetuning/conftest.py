@@ -13,7 +13,6 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.training.heads import network_for
 from cerberus_annotate.learn.training.loop import train, write_weights
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
-
 from cerberus_annotate.network.config import NetworkConfig
 
 PLAN = Plan(
@@ -22,7 +21,7 @@ PLAN = Plan(
     tasks=("nuclei", "nucleus-types", "gland"),
     side=64,
     batch=4,
-    steps=80,
+    steps=50,
     rate=4e-3,
     average=0.9,
     precision="32-true",
@@ -104,5 +103,6 @@ def write_harvest(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Crops and looks as small as the networks."""
-    for name, value in {"SIDE": 64, "BATCH": 4, "LOOK_EVERY": 5}.items():
-        monkeypatch.setattr(f"cerberus_annotate.learn.finetuning.run.{name}", value)
+    monkeypatch.setattr("cerberus_annotate.learn.finetuning.lesson.SIDE", 64)
+    monkeypatch.setattr("cerberus_annotate.learn.finetuning.lesson.BATCH", 4)
+    monkeypatch.setattr("cerberus_annotate.learn.finetuning.run.LOOK_EVERY", 5)
