@@ -1,5 +1,7 @@
 """Squares of a slide that may be proposed for review."""
 
+from itertools import pairwise
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -27,10 +29,7 @@ def squares(frame: tuple[float, float, float, float], side: tuple[float, float])
     columns = np.rint(np.linspace(left, right, max(1, round((right - left) / side[0])) + 1)).astype(int).tolist()
     rows = np.rint(np.linspace(top, bottom, max(1, round((bottom - top) / side[1])) + 1)).astype(int).tolist()
     return [
-        (x, y, x_end, y_end)
-        for y, y_end in zip(rows[:-1], rows[1:], strict=True)
-        for x, x_end in zip(columns[:-1], columns[1:], strict=True)
-        if x_end > x and y_end > y
+        (x, y, x_end, y_end) for y, y_end in pairwise(rows) for x, x_end in pairwise(columns) if x_end > x and y_end > y
     ]
 
 
@@ -42,7 +41,7 @@ def candidates(
     most: int,
     seed: list[int],
 ) -> tuple[list[Bounds], int]:
-    """At most `most` squares drawn by chance from all that may be proposed, in reading order; how many squares there are.
+    """At most `most` squares drawn by chance from all that may be proposed, in reading order; how many were tried from.
 
     frames: rectangles to cut up, the image or its drawn regions. side: (x, y) px. area: tissue or drawn regions, None
     for everywhere: half of a square must be in it. taken: what was reviewed, is to be ignored or waits for review

@@ -12,19 +12,19 @@ FAIR_SHARE = 1.5
 
 
 def percentiles(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The rank of each of n values as a number from 0 (the least) to 1; equal values have equal ranks, (n,)."""
+    """The share of n values that each exceeds, of the n - 1 others, 0 to 1, (n,); 1 for a single value."""
     if len(values) < 2:
         return np.ones(len(values))
-    return np.asarray((rankdata(values) - 1) / (len(values) - 1))
+    return np.asarray((rankdata(values, "min") - 1) / (len(values) - 1))
 
 
-def combined(parts: Sequence[NDArray[np.floating]], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Weighted mean of the parts' ranks, 0 to 1, (n,).
+def mean_rank(parts: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean of the parts' ranks, 0 to 1, (n,).  parts: (n, parts).
 
-    Ranks, not the numbers themselves: whatever a part's scale and tail, none drowns the others.
+    Ranks, not the numbers themselves: whatever a part's scale and tail, none drowns the others. Regions that have
+    nothing of a part (0) share its lowest rank.
     """
-    ranks = np.stack([percentiles(part) for part in parts])
-    return np.asarray(np.average(ranks, axis=0, weights=weights))
+    return np.mean([percentiles(part) for part in parts.T], axis=0)
 
 
 def standardised(features: NDArray[np.floating]) -> NDArray[np.float64]:

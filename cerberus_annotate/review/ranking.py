@@ -6,20 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cerberus_annotate.network.model import TASK_OUTPUTS, Model
+from cerberus_annotate.network.model import Model
 from cerberus_annotate.predict.image import ArraySlide
 from cerberus_annotate.review.candidates import Bounds, squares
-from cerberus_annotate.review.observing import Observation, Observer
+from cerberus_annotate.review.observation import Observation
+from cerberus_annotate.review.observing import Observer
 from cerberus_annotate.review.options import tasks_to_review
-from cerberus_annotate.review.pick import combined, percentiles, pick, standardised
+from cerberus_annotate.review.pick import mean_rank, percentiles, pick, standardised
 from cerberus_annotate.review.rarity import rareness
 from cerberus_annotate.review.sharpness import blurred
 
-WEIGHTS = {"entropy": 1.0, "disagreement": 1.0, "rarity": 1.0}
-"""Equal ones: no part is known to matter more on every kind of tissue."""
-
 LEAST_COVERED = 0.01
 """Regions of which objects cover less are called empty (five nuclei in a square of 128 µm)."""
+
+MOST_GLASS = 0.4
+"""So are those of which more is glass."""
 
 STRIKING = 0.75
 """A part is named as a reason from this rank on."""
@@ -43,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class RankedRegion:
-    """score: 0 to 1. parts: the rank of entropy, disagreement and rarity among all candidates, 0 to 1. reason: in words.
+    """score: 0 to 1. parts: the rank of entropy, disagreement and rarity among all candidates, 0 to 1. reason: words.
 
     The order is not that of the scores: it also keeps alike regions apart.
     """
@@ -66,38 +67,39 @@ class Ranking:
 def rank(candidates: Sequence[Candidate], seen: Sequence[Observation], budget: int) -> Ranking:
     """The `budget` most useful of the candidates.
 
-    seen: an observation of each. Blurred regions and such without objects are left out, as what a network is unsure of
-    there is not worth anybody's minutes; where there are no others, they are all that is left to propose.
+    seen: an observation of each. Blurred regions and such with next to no objects or much glass are left out, as what a
+    network is unsure of there is not worth anybody's minutes; where there are no others, the sharp ones are proposed
+    all the same, and where none is sharp, all.
     """
     if not candidates:
         return Ranking((), 0, 0)
-    soft = blurred(np.array([one.sharpness for one in seen]))
-    empty = np.array([one.covered < LEAST_COVERED for one in seen]) & ~soft
-    worthy = np.flatnonzero(~soft & ~empty)
-    if not len(worthy):
-        worthy = np.flatnonzero(~soft) if not soft.all() else np.arange(len(seen))
+    soft = blurred(np.array([one.sharpness for one in seen]), [one.image for one in candidates])
+    empty = np.array([one.covered < LEAST_COVERED or one.glass > MOST_GLASS for one in seen]) & ~soft
+    tiers = (~soft & ~empty, ~soft, np.ones(len(seen), bool))
+    worthy = next(np.flatnonzero(tier).tolist() for tier in tiers if tier.any())
     own = [seen[at] for at in worthy]
-    rare, rarest = _rarity(own)
-    parts = {
-        "entropy": np.array([sum(one.entropy.values()) for one in own]),
-        "disagreement": np.array([sum(one.disagreement.values()) for one in own]),
-        "rarity": rare,
+    added = {output: _added_rarity(own, output) for output in own[0].amounts}
+    by_output = {
+        "entropy": _table([one.entropy for one in own]),
+        "disagreement": _table([one.disagreement for one in own]),
+        "rarity": {output: values.sum(1) for output, values in added.items()},
     }
-    score = combined(list(parts.values()), [WEIGHTS[name] for name in parts])
-    ranks = {name: percentiles(values) for name, values in parts.items()}
+    parts = {name: percentiles(mean_rank(np.stack(list(table.values()), 1))) for name, table in by_output.items()}
+    score = np.mean(list(parts.values()), axis=0)
     features = standardised(np.stack([one.features for one in own]).astype(float))
     # the least score is not 0, so that of two of them the one unlike the others still comes first
     order = pick(0.01 + score, features, [candidates[at].image for at in worthy], budget)
-    regions = tuple(
-        RankedRegion(
-            candidates[worthy[at]],
-            round(float(score[at]), 4),
-            {name: round(float(values[at]), 4) for name, values in ranks.items()},
-            _reason({name: float(values[at]) for name, values in ranks.items()}, own[at], rarest[at]),
-        )
-        for at in order
-    )
-    return Ranking(regions, int(soft.sum()), int(empty.sum()))
+    strongest = {name: _strongest(table) for name, table in by_output.items()}
+    regions = []
+    for at in order:
+        ranks = {name: round(float(values[at]), 4) for name, values in parts.items()}
+        words = {
+            "entropy": f"unsure: {SAID[strongest['entropy'][at]]}",
+            "disagreement": f"disagreement: {SAID[strongest['disagreement'][at]]}",
+            "rarity": f"rare: {_rarest(own[at], added, strongest['rarity'][at], at)}",
+        }
+        regions.append(RankedRegion(candidates[worthy[at]], round(float(score[at]), 4), ranks, _reason(ranks, words)))
+    return Ranking(tuple(regions), int(soft.sum()), int(empty.sum()))
 
 
 def rank_regions(
@@ -129,33 +131,33 @@ def rank_regions(
     return rank(candidates, seen, len(candidates) if budget is None else budget)
 
 
-def _rarity(seen: Sequence[Observation]) -> tuple[NDArray[np.float64], list[str]]:
-    """Rarity of each region, and the class that adds most to it."""
-    typed = {types for names in TASK_OUTPUTS.values() for types in names[1:]}
-    texts: list[str] = []
-    columns: list[NDArray[np.float64]] = []
-    for output in dict.fromkeys(name for one in seen for name in one.amounts):
-        names = list(seen[0].amounts[output])
-        amounts = np.array([[one.amounts[output][text] for text in names] for one in seen], float)
-        # objects without types are rare beside the tissue without them
-        others = None if output in typed else np.maximum(np.array([one.area for one in seen]) - amounts.sum(1), 0)
-        texts += names
-        columns.append(rareness(amounts, others))
-    added = np.concatenate(columns, 1)
-    return added.sum(1), [texts[at] for at in added.argmax(1).tolist()]
+def _table(values: Sequence[Mapping[str, float]]) -> dict[str, NDArray[np.float64]]:
+    """Output → its value in each region, (n,)."""
+    return {name: np.array([one[name] for one in values], float) for name in values[0]}
 
 
-def _reason(parts: Mapping[str, float], seen: Observation, rarest: str) -> str:
+def _added_rarity(seen: Sequence[Observation], output: str) -> NDArray[np.float64]:
+    """What each class of an output adds to the rarity of each region, (n, classes)."""
+    amounts = np.array([list(one.amounts[output].values()) for one in seen], float)
+    if output.endswith("-TYPE"):
+        return rareness(amounts)
+    # objects without types are rare beside the tissue without them
+    return rareness(amounts, np.maximum(np.array([one.area for one in seen]) - amounts.sum(1), 0))
+
+
+def _rarest(seen: Observation, added: Mapping[str, NDArray[np.float64]], output: str, at: int) -> str:
+    """The class of an output that adds most to the rarity of region `at`, which is `seen`."""
+    return list(seen.amounts[output])[int(added[output][at].argmax())]
+
+
+def _strongest(table: Mapping[str, NDArray[np.float64]]) -> list[str]:
+    """The output in which each region has its highest rank."""
+    names = list(table)
+    ranks = np.stack([percentiles(table[name]) for name in names], 1)
+    return [names[at] for at in ranks.argmax(1).tolist()]
+
+
+def _reason(parts: Mapping[str, float], words: Mapping[str, str]) -> str:
     """Why a region is proposed, the strongest part first."""
-    words = {
-        "entropy": f"unsure: {_said(seen.entropy)}",
-        "disagreement": f"disagreement: {_said(seen.disagreement)}",
-        "rarity": f"rare: {rarest}",
-    }
     striking = sorted((name for name in parts if parts[name] >= STRIKING), key=lambda name: -parts[name])
     return ", ".join(words[name] for name in striking) or "unlike the regions before it"
-
-
-def _said(values: Mapping[str, float]) -> str:
-    output = max(values, key=lambda name: values[name])
-    return SAID.get(output, output)

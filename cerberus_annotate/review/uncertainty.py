@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 LEAST_COVERED = 0.02
-"""Share of a region that counts as covered by nothing when a mean over its objects is taken: few objects say little."""
+"""Share of a region. With fewer objects there is nothing to be unsure of; and as much background is taken into every
+mean, because few objects say little."""
 
 
 def entropy(probability: Tensor, dim: int) -> Tensor:
@@ -41,11 +42,12 @@ def over_objects(values: Tensor, objects: Tensor, inside: Tensor) -> Tensor:
     """Mean of a map where objects are or may be, (N,).
 
     values: (N, h, w). objects: (N, h, w), probability of an object at the pixel, 0 to 1, which is the pixel's weight:
-    background that everybody is sure of does not dilute the mean. inside: (h, w), 1 where the region is, 0 beyond. Where
-    there are few objects the mean goes to 0.
+    background that everybody is sure of does not dilute the mean. inside: (h, w), 1 where the region is, 0 beyond.
+    A region with next to no objects has 0.
     """
     weight = objects * inside
-    return (values * weight).sum((1, 2)) / (weight.sum((1, 2)) + LEAST_COVERED * inside.sum())
+    total, least = weight.sum((1, 2)), LEAST_COVERED * inside.sum()
+    return (values * weight).sum((1, 2)) / (total + least) * (total >= least)
 
 
 def of_types(probability: Tensor, dim: int) -> Tensor:
