@@ -1,7 +1,7 @@
 """What a model is taught: the images and their shares, the plan, and what it keeps from its parent."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,7 @@ else:
 
 
 SIDE, BATCH = 256, 8
-RATE, ENCODER_RATE = 5e-4, 0.2
+RATE, ENCODER_RATE = 1e-3, 0.3
 AVERAGE = 0.99
 FALL = 0.6
 """The last part of the steps, in which the rate falls to zero."""
@@ -76,7 +76,12 @@ def prepare_lesson(
     network = widened(parent, added)
     replay = {str(folder): read_replay(folder) for folder in options.replay}
     replayed = {batch_name(image): look_at(image, heads).tasks for some in replay.values() for image in some}
-    keeping = _keeping(heads, learnt, frozenset().union(*replayed.values()), options.freeze)
+    of_replay = frozenset().union(*replayed.values())
+    moving = {heads.decoder(task) for task in learnt | of_replay}
+    _hold_decoders(network, moving)
+    keeping = [task for task in heads.tasks if task not in of_replay]
+    if options.freeze == "encoder":
+        keeping = [task for task in keeping if heads.decoder(task) in moving]
     unreviewed = _unreviewed(harvests, harvested) if keeping else []
     kept = kept_tasks(seen, harvested.train_places, keeping)
     kept |= {image: {task: 1.0 for task in keeping if task not in tasks} for image, tasks in replayed.items()}
@@ -126,13 +131,16 @@ def _plan(
     )
 
 
-def _keeping(heads: Heads, learnt: frozenset[str], replayed: frozenset[str], freeze: str) -> list[str]:
-    """The tasks that are kept from the parent: those that no earlier data teach, and that would move at all."""
-    keeping = [task for task in heads.tasks if task not in replayed]
-    if freeze != "encoder":
-        return keeping
-    moving = {heads.decoder(task) for task in learnt}
-    return [task for task in keeping if heads.decoder(task) in moving]
+def _hold_decoders(network: Cerberus, moving: Collection[str]) -> None:
+    """Stops the decoders and patch heads that nobody labelled anything for.
+
+    Through them the encoder learns to stay of use to them. Were they to learn too, they would forget: the parent's
+    output on tissue without glands says nothing of glands.
+    """
+    for part in (network.decoder_head, network.output_head):
+        for name, module in part.items():
+            if name not in moving:
+                module.requires_grad_(False)
 
 
 def _unreviewed(harvests: Sequence[Path], harvested: Harvested) -> list[LabelledImage]:

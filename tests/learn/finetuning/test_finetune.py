@@ -63,7 +63,11 @@ def test_nuclei_of_another_look_are_learnt_and_glands_are_not_forgotten(
     assert dice(done.weights, unseen) > dice(parent, unseen) + 0.05
     assert dice(done.weights, known, "gland") > dice(parent, known, "gland") - 0.05
     network = read_checkpoint(done.weights)
-    assert torch.equal(network.backbone.bn1.running_mean, read_checkpoint(parent).backbone.bn1.running_mean)
+    old = read_checkpoint(parent)
+    assert torch.equal(network.backbone.bn1.running_mean, old.backbone.bn1.running_mean)
+    assert not torch.equal(network.backbone.conv1.weight, old.backbone.conv1.weight)
+    for name, value in network.output_head["Gland"].state_dict().items():
+        assert torch.equal(value, old.output_head["Gland"].state_dict()[name])
 
 
 def test_a_new_class_becomes_a_class_in_qupath(parent: Path, write_harvest: WriteHarvest, tmp_path: Path) -> None:
