@@ -17,8 +17,10 @@ from cerberus_annotate.learn.finetuning.material import (
     read_replay,
 )
 from cerberus_annotate.learn.finetuning.options import FinetuneOptions
-from cerberus_annotate.learn.finetuning.widening import new_types, widened
+from cerberus_annotate.learn.finetuning.stopping import CROPS, fixed_batches
+from cerberus_annotate.learn.finetuning.widening import begin_as, new_types, widened
 from cerberus_annotate.learn.training.heads import Heads, heads_of
+from cerberus_annotate.learn.training.loop import grid_of
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
 from cerberus_annotate.network.cerberus import Cerberus
 
@@ -74,6 +76,7 @@ def prepare_lesson(
     types = _types_in(seen)
     added = new_types(types, heads)
     network = widened(parent, added)
+    _begin_new_classes(network, added, seen, harvested.train)
     replay = {str(folder): read_replay(folder) for folder in options.replay}
     replayed = {batch_name(image): look_at(image, heads).tasks for some in replay.values() for image in some}
     of_replay = frozenset().union(*replayed.values())
@@ -129,6 +132,17 @@ def _plan(
         fall=FALL,
         precision=options.precision,
     )
+
+
+def _begin_new_classes(
+    network: Cerberus, added: Mapping[str, tuple[str, ...]], seen: Sequence[Seen], images: Sequence[LabelledImage]
+) -> None:
+    heads, grid = heads_of(network.config), grid_of(network.config, SIDE)
+    for task, names in added.items():
+        for name in names:
+            having = [index for index, image in enumerate(seen) if name in image.types.get(task, ())]
+            crops = fixed_batches([images[index] for index in having[:CROPS]], heads, grid, BATCH)
+            begin_as(network, task, name, crops)
 
 
 def _hold_decoders(network: Cerberus, moving: Collection[str]) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cerberus_annotate.learn.data.label_names import head_indices
+from cerberus_annotate.learn.training.batches import Batch
 from cerberus_annotate.learn.training.heads import Heads, heads_of
 from cerberus_annotate.network.cerberus import Cerberus
 
-BEHIND = 3.0
-"""Logits by which a new class starts behind the mean of the old ones, so that it never leads at first."""
+BEHIND = 0.5
+"""Logits by which a new class starts behind an old one, so that it never leads at first."""
 
 
 def new_types(present: Mapping[str, Iterable[str]], heads: Heads) -> dict[str, tuple[str, ...]]:
@@ -29,7 +30,7 @@ def widened(network: Cerberus, types: Mapping[str, tuple[str, ...]]) -> Cerberus
     """A new network in eval mode with these classes behind the old ones of its type heads, by task.
 
     All weights are kept. The rows of a new class are the mean of those of the old classes (without the first, which
-    stands for none) and its bias lies `BEHIND` lower, so that on every pixel another class leads: what the network
+    stands for none), and its bias lies `BEHIND` lower, so that on every pixel another class leads: what the network
     says is at first what it said before.
     """
     if not types:
@@ -49,12 +50,41 @@ def widened(network: Cerberus, types: Mapping[str, tuple[str, ...]]) -> Cerberus
     new = Cerberus(replace(network.config, decoders=decoders))
     state = dict(network.state_dict())
     for task, names in types.items():
-        layer = f"output_head.{heads.decoder(task)}.{heads.of(task).kind}.x.1.conv"
+        layer = _last_layer(heads, task)
         for part, lower in (("weight", 0.0), ("bias", BEHIND)):
             old = state[f"{layer}.{part}"]
             state[f"{layer}.{part}"] = _with_rows(old, len(heads.of(task).classes), len(names), lower)
     new.load_state_dict(state)
     return new.eval()
+
+
+def begin_as(network: Cerberus, task: str, name: str, batches: Iterable[Batch]) -> None:
+    """Starts a new class as the old one that the network takes its pixels for, `BEHIND` lower, so that little is left
+    to learn. batches: crops with pixels of the class; without any it stays as it is.
+    """
+    heads = heads_of(network.config)
+    classes = heads.of(task).classes
+    votes = torch.zeros(classes.index(name))
+    for batch in batches:
+        if task not in batch.rows:
+            continue
+        pixels = batch.rgb[batch.rows[task]].float()
+        with torch.inference_mode():
+            logits = network(pixels, outputs=[heads.output(task)])[heads.output(task)]
+        of_class = logits[:, : len(votes)].permute(0, 2, 3, 1)[batch.targets[task] == classes.index(name)]
+        votes[1:] += torch.bincount(of_class[:, 1:].argmax(1), minlength=len(votes) - 1)
+    if votes.any():
+        layer = network.get_submodule(_last_layer(heads, task))
+        assert isinstance(layer, nn.Conv2d)
+        assert layer.bias is not None
+        with torch.no_grad():
+            for part, lower in ((layer.weight, 0.0), (layer.bias, BEHIND)):
+                by_class = part.unflatten(0, (len(classes), -1))
+                by_class[classes.index(name)] = by_class[int(votes.argmax())] - lower
+
+
+def _last_layer(heads: Heads, task: str) -> str:
+    return f"output_head.{heads.decoder(task)}.{heads.of(task).kind}.x.1.conv"
 
 
 def _with_rows(old: Tensor, classes: int, added: int, lower: float) -> Tensor:
