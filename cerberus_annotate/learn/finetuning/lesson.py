@@ -44,8 +44,9 @@ FEWEST, STEPS_A_CROP, MOST = 100, 10, 500
 UNREVIEWED_SHARE, REPLAY_SHARE = 0.25, 0.5
 """Of a batch: of earlier data; and of the rest, of pictures that nobody reviewed."""
 
-REVIEWED_WEIGHT = 0.3
-"""Weight of the parent's output for a task that was reviewed elsewhere: it is what the harvest corrects."""
+KEPT_WEIGHT, REVIEWED_WEIGHT = 3.0, 0.3
+"""Weight of the parent's output for a task that nobody reviewed; and for one that was reviewed elsewhere, where it is
+what the harvest corrects."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ def prepare_lesson(
     if options.freeze == "encoder":
         keeping = [task for task in keeping if heads.decoder(task) in moving]
     unreviewed = _unreviewed(harvests, harvested) if keeping else []
-    kept = kept_tasks(seen, harvested.train_places, keeping)
-    kept |= {image: {task: 1.0 for task in keeping if task not in tasks} for image, tasks in replayed.items()}
-    weights = {task: REVIEWED_WEIGHT if task in learnt else 1.0 for task in keeping}
+    weights = {task: REVIEWED_WEIGHT if task in learnt else KEPT_WEIGHT for task in keeping}
+    kept = kept_tasks(seen, harvested.train_places, weights)
+    kept |= {image: {t: w for t, w in weights.items() if t not in tasks} for image, tasks in replayed.items()}
     kept |= {batch_name(image): weights for image in unreviewed}
     area = sum(image.area for image in seen)
     return Lesson(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -114,16 +114,18 @@ def look_at(image: LabelledImage, heads: Heads) -> Seen:
     return Seen(batch_name(image), frozenset(tasks & set(heads.tasks)), types, pixels * (image.mpp or 0.25) ** 2)
 
 
-def kept_tasks(seen: Sequence[Seen], places: Sequence[Place], keeping: Iterable[str]) -> dict[str, dict[str, float]]:
-    """By a training image's name the tasks that it keeps from the parent, with weight 1: those of `keeping` that nobody
-    reviewed in its region. places: of the images."""
+def kept_tasks(
+    seen: Sequence[Seen], places: Sequence[Place], weights: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """By a training image's name the tasks that it keeps from the parent: those of `weights` that nobody reviewed in
+    its region, with their weights. places: of the images."""
     reviewed: dict[tuple[str, str], set[str]] = defaultdict(set)
     for image, place in zip(seen, places, strict=True):
         reviewed[place.group, place.region] |= image.tasks
     kept: dict[str, dict[str, float]] = {}
     for image, place in zip(seen, places, strict=True):
-        rest = [task for task in keeping if task not in reviewed[place.group, place.region]]
-        kept[image.name] = {task: 1.0 for task in rest if task in kept.get(image.name, rest)}
+        rest = [task for task in weights if task not in reviewed[place.group, place.region]]
+        kept[image.name] = {task: weights[task] for task in rest if task in kept.get(image.name, rest)}
     return kept
 
 
