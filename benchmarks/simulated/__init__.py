@@ -1,0 +1,1 @@
+"""A pathologist who corrects by the ground truth, and what a model learns from that."""
