@@ -29,12 +29,17 @@ def sha256_of(path: Path) -> str:
 def write_checkpoint(
     path: Path, network: Cerberus, half: bool = True, plan: Mapping[str, Any] | None = None, data: str = ""
 ) -> None:
-    """Writes our format: the configuration as JSON beside the state, in half precision by default, and where it was
-    trained the plan and the fingerprint of its data."""
+    """Writes our format: the configuration as JSON beside the state, and where it was trained the plan and the
+    fingerprint of its data.
+
+    half: convolutions in half precision; norms stay as they are, their variances go beyond what it holds. Raises
+    ModelError for weights that are no numbers.
+    """
     state = {
-        name: value.half() if half and value.dtype == torch.float32 else value
+        name: value.half() if half and value.dtype == torch.float32 and value.ndim > 1 else value
         for name, value in network.state_dict().items()
     }
+    _check_numbers(state, path)
     origin = {} if plan is None else {"plan": json.dumps(plan), "data": data}
     content = {"config": json.dumps(network.config.as_dict()), "state": state, **origin}
     write_in_one_step(path, lambda file: torch.save(content, file))
@@ -75,8 +80,18 @@ def network_with(config: NetworkConfig, state: State, path: Path) -> Cerberus:
     misfits = [name for name in expected if name in state and expected[name].shape != state[name].shape]
     if missing or extra or misfits:
         raise ModelError(f"The weights in {path} do not fit the network: {_misfit(expected, state)}.")
+    _check_numbers(state, path)
     network.load_state_dict({name: value.to(expected[name].dtype) for name, value in state.items()})
     return network.eval()
+
+
+def _check_numbers(state: State, path: Path) -> None:
+    bad = [name for name, value in state.items() if value.is_floating_point() and not bool(torch.isfinite(value).all())]
+    if bad:
+        raise ModelError(
+            f"The weights for {path} hold values that are no numbers, first in '{bad[0]}': the network is broken. "
+            "Train again from an earlier checkpoint, with a lower `rate`."
+        )
 
 
 def _misfit(expected: State, state: State) -> str:

@@ -1,5 +1,6 @@
 """Checkpoints that load, and those that are refused with a sentence."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -104,3 +105,23 @@ def test_what_is_no_checkpoint_is_refused_with_a_sentence(
         load_model(path)
     assert "weights.pt" in str(caught.value)
     assert not (tmp_path / "hostile-was-here").exists()
+
+
+def test_variances_beyond_half_precision_come_back_as_they_were(tmp_path: Path) -> None:
+    network = Cerberus(lean_config())
+    network.backbone.bn1.running_var.fill_(120_000.0)
+    write_checkpoint(tmp_path / "weights.pt", network)
+    assert read_checkpoint(tmp_path / "weights.pt").backbone.bn1.running_var.eq(120_000.0).all()
+
+
+def test_weights_that_are_no_numbers_are_neither_written_nor_read(tmp_path: Path) -> None:
+    network = Cerberus(lean_config())
+    write_checkpoint(tmp_path / "weights.pt", network)
+    before = (tmp_path / "weights.pt").read_bytes()
+    network.backbone.bn1.running_var[0] = torch.inf
+    with pytest.raises(ModelError, match=r"no numbers, first in 'backbone\.bn1\.running_var'"):
+        write_checkpoint(tmp_path / "weights.pt", network)
+    assert (tmp_path / "weights.pt").read_bytes() == before
+    torch.save({"config": json.dumps(network.config.as_dict()), "state": network.state_dict()}, tmp_path / "bad.pt")
+    with pytest.raises(ModelError, match="no numbers"):
+        read_checkpoint(tmp_path / "bad.pt")
