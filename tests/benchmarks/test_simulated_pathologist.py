@@ -155,7 +155,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         steps=60,
         rate=1e-2,
         average=0.9,
-        precision=FP32,
+        precision="32-true",
     )
     config = replace(network_for(plan), widths=(8, 8, 16, 16, 16), head_width=8, blocks=(1, 1, 1, 1))
     images = [LabelledImage("dark", "made", "train", 0.25, *picture(10, pale=False))]
