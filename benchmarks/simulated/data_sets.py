@@ -121,9 +121,9 @@ def known_images(data: Path, known: KnownSet) -> list[LabelledImage]:
     images = list(read_data_set(data / known.folder).images(known.splits))
     if known.most is None or len(images) <= known.most:
         return images
-    return [images[at] for at in spread(len(images), known.most)]
+    return [images[at] for at in evenly(len(images), known.most)]
 
 
-def spread(count: int, chosen: int) -> Sequence[int]:
+def evenly(count: int, chosen: int) -> Sequence[int]:
     """`chosen` of `count` places at even steps."""
     return np.linspace(0, count - 1, chosen).round().astype(int).tolist()

@@ -3,7 +3,6 @@ scratch."""
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -105,6 +104,6 @@ def queue(
         boxes.setdefault(candidate.image, []).append(candidate.bounds)
     shown = ((name, *images[name]) for name in boxes)
     ranking = rank_regions(shown, load_model(weights), boxes, tasks=(TASK,), budget=count)
-    chosen = [replace(ranked.candidate) for ranked in ranking.regions]
+    chosen = [ranked.candidate for ranked in ranking.regions]
     rest = [candidate for candidate in candidates if candidate not in chosen]
     return [*chosen, *rest][:count]

@@ -51,7 +51,7 @@ def write_page_of(path: Path, name: str, out: Path) -> None:
     write_page(
         path,
         "A simulated pathologist: what correcting regions is worth",
-        [command(each) for each in sets],
+        [command(each, content["settings"]) for each, content in sets.items()],
         paragraphs(sets, read, picture.name),
         [table for each, (start, rounds) in read.items() for table in tables_of(each, start, rounds)],
         {"sets": sets},
@@ -62,11 +62,12 @@ def _read(content: Mapping[str, Any]) -> tuple[Start, list[Round]]:
     return Start(**content["start"]), [Round(**one) for one in content["rounds"]]
 
 
-def command(name: str) -> str:
+def command(name: str, settings: Mapping[str, Any]) -> str:
     """What gives a set's results."""
     return (
         f"python -m benchmarks.simulated_pathologist {name} --data ../shared/data "
-        f"--start runs/without-{name}/weights.pt --out runs/simulated-{name}"
+        f"--start runs/without-{name}/weights.pt --out runs/simulated-{name} --rounds {settings['rounds']} "
+        f"--regions {settings['regions']} --steps {settings['steps']}"
     )
 
 
@@ -87,8 +88,8 @@ def paragraphs(
         f"{settings['rounds']}. In each {settings['regions']} regions of about 125 µm a side are chosen, pre-labelled "
         "with `annotate` in a QuPath project, corrected, marked as reviewed, harvested and learnt with `finetune` "
         f"({settings['steps']} steps). Each time the start model learns all regions so far; nothing is replayed, so "
-        "what it knew before is kept by the parent's own output only. `harvest` and `finetune` hold some of the "
-        "images out, as they always do, so about a quarter of the regions corrected teach nothing.",
+        "what it knew before is kept by the parent's own output only. As always, the harvest holds out about 20 % of the "
+        "images for the gate, which teach nothing, and 10 % that only tell when to stop; they count as corrected.",
         "The pathologist knows the truth and leaves an outline as it is where its IoU with a nucleus is at least 0.7; "
         "reshapes it from 0.3 on (half of them with the brush, half drawn anew); deletes what lies on no nucleus; adds "
         "what is missing; and corrects types where the set has them (CoNSeP: four groups). Each is an edit. Edits a "
