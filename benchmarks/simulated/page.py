@@ -88,8 +88,8 @@ def paragraphs(
         f"{settings['rounds']}. In each {settings['regions']} regions of about 125 µm a side are chosen, pre-labelled "
         "with `annotate` in a QuPath project, corrected, marked as reviewed, harvested and learnt with `finetune` "
         f"({settings['steps']} steps). Each time the start model learns all regions so far; nothing is replayed, so "
-        "what it knew before is kept by the parent's own output only. As always, the harvest holds out about 20 % of the "
-        "images for the gate, which teach nothing, and 10 % that only tell when to stop; they count as corrected.",
+        "what it knew before is kept by the parent's own output only. As always, the harvest holds out about 20 % of "
+        "the images for the gate, which teach nothing, and 10 % that only tell when to stop; they count as corrected.",
         "The pathologist knows the truth and leaves an outline as it is where its IoU with a nucleus is at least 0.7; "
         "reshapes it from 0.3 on (half of them with the brush, half drawn anew); deletes what lies on no nucleus; adds "
         "what is missing; and corrects types where the set has them (CoNSeP: four groups). Each is an edit. Edits a "
