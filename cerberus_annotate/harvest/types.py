@@ -39,14 +39,19 @@ class Meaning:
 
 
 def meaning_of(tables: Iterable[ClassTable]) -> Meaning:
-    """What classes mean under several mappings at once, those of the runs and the lab's own."""
+    """What classes mean under several mappings at once, those of the runs and the lab's own.
+
+    A lab's class that stands for several of ours, such as all types of nuclei, says no type.
+    """
     tasks: dict[str, str] = {}
     ours: dict[str, str] = {}
     for table in (ClassTable(), *tables):
         for task in TASKS:
             tasks.update(dict.fromkeys(table.bases(task), task))
         for text, lab in table.names.items():
-            ours.setdefault(str(lab), text)
+            known = ours.setdefault(str(lab), text)
+            if known != text and PathClass.of(known).base == PathClass.of(text).base:
+                ours[str(lab)] = PathClass.of(known).base
     return Meaning(tasks, ours)
 
 
