@@ -104,9 +104,9 @@ def _model() -> tuple[str | None, str]:
 
     try:
         from cerberus_annotate.network import load_model
-        from cerberus_annotate.network.registry import DEFAULT_MODEL
+        from cerberus_annotate.network.registry import default_model
 
-        model = load_model(DEFAULT_MODEL)
+        model = load_model(default_model())
     except ImportError as error:
         return None, f"The network cannot be loaded ({error}). Install the package anew."
     except CerberusError as error:

@@ -51,14 +51,14 @@ def command(
     from cerberus_annotate.learn.evaluation.scoring import score
     from cerberus_annotate.learn.evaluation.tables import score_tables
     from cerberus_annotate.network import load_model
-    from cerberus_annotate.network.registry import DEFAULT_MODEL
+    from cerberus_annotate.network.registry import default_model
     from cerberus_annotate.predict.inference import choose_precision
 
     if out is not None:
         check_drawing()
     data = read_data_set(folder)
     entries = _entries(data, folder, split)
-    model = load_model(model_name or DEFAULT_MODEL, device)
+    model = load_model(model_name or default_model(), device)
     choose_precision(model.device, precision)
     with ScoringProgress(as_json, len(entries), data.name) as progress:
         scores = score(model, (entry.read() for entry in entries), precision, progress)

@@ -25,11 +25,11 @@ def load_predictor(
     Raises ModelError or UsageError when the model or the device cannot be used.
     """
     from cerberus_annotate.network import load_model
-    from cerberus_annotate.network.registry import DEFAULT_MODEL
+    from cerberus_annotate.network.registry import default_model
     from cerberus_annotate.predict import predict_slide
     from cerberus_annotate.predict.inference import choose_precision
 
-    model = load_model(model_name or DEFAULT_MODEL, device=device)
+    model = load_model(model_name or default_model(), device=device)
     if not model.tasks:
         raise ModelError(
             f"The model {model.name} finds nothing in slides: it has no head for nuclei, glands, lumina or tissue. "
