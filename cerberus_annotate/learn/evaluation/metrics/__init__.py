@@ -61,7 +61,9 @@ from cerberus_annotate.learn.evaluation.metrics.resampling import (
     Measure,
     bootstrap,
     class_of,
+    estimate_of,
     mean_estimates,
+    paired_difference,
 )
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "confusion",
     "counted_types",
     "dice",
+    "estimate_of",
     "hausdorff_distances",
     "jaccard",
     "macro_f1",
@@ -104,6 +107,7 @@ __all__ = [
     "object_hausdorff_sums",
     "object_hits",
     "overlap",
+    "paired_difference",
     "panoptic_quality",
     "panoptic_sums",
     "pixel_counts",

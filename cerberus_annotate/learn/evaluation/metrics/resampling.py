@@ -1,7 +1,7 @@
 """Intervals over images, by drawing images anew."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,14 @@ Measure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure with its 95 % interval over images."""
+    """A measure with its 95 % interval over images.  draws: (RESAMPLES,) its values that the interval is of; the same
+    images in the same order are drawn alike each time, so that two models' draws are pairs.
+    """
 
     value: float
     low: float
     high: float
+    draws: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
 
 def bootstrap(statistics: NDArray, measures: Mapping[str, Measure], seed: int = SEED) -> dict[str, Estimate]:
@@ -44,9 +47,21 @@ def bootstrap(statistics: NDArray, measures: Mapping[str, Measure], seed: int = 
     for name, measure in measures.items():
         value = float(measure(whole))
         if not np.isnan(value):
-            low, high = np.nanquantile(measure(draws), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            estimates[name] = Estimate(value, float(low), float(high))
+            estimates[name] = estimate_of(value, measure(draws))
     return estimates
+
+
+def estimate_of(value: float, draws: NDArray[np.float64]) -> Estimate:
+    """A value with the percentile interval of its draws (RESAMPLES,), NaN where it is not defined."""
+    low, high = np.nanquantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value, float(low), float(high), draws)
+
+
+def paired_difference(before: Estimate, after: Estimate) -> Estimate:
+    """`after` less `before`, two models' measures of the same images, with its interval over images."""
+    assert before.draws is not None
+    assert after.draws is not None
+    return estimate_of(after.value - before.value, after.draws - before.draws)
 
 
 def mean_estimates(values: Mapping[str, NDArray], seed: int = SEED) -> dict[str, Estimate]:
