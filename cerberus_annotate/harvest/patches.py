@@ -52,8 +52,8 @@ def lay_patches(
     object is left out.
     """
     left, top, right, bottom = region.bounds
-    columns, rows = (max(1, int(np.ceil((high - low) / CELL))) for low, high in ((left, right), (top, bottom)))
-    step = (right - left) / columns, (bottom - top) / rows
+    across, down = _cell_edges(left, right), _cell_edges(top, bottom)
+    columns, rows = len(across) - 1, len(down) - 1
     owners, cut = {}, {}
     for task, of_task in outlines.items():
         inside = np.flatnonzero(mainly_inside(of_task, region, trees[task]))
@@ -62,19 +62,27 @@ def lay_patches(
         cut[task] = inside[too_large]
         kept = inside[~too_large]
         points = shapely.get_coordinates(shapely.point_on_surface(of_task[kept]))
-        column = ((points[:, 0] - left) // step[0]).clip(0, columns - 1).astype(int)
-        row = ((points[:, 1] - top) // step[1]).clip(0, rows - 1).astype(int)
+        column = np.searchsorted(across[1:-1], points[:, 0], side="right")
+        row = np.searchsorted(down[1:-1], points[:, 1], side="right")
         owners[task] = (kept, row * columns + column)
     patches = []
     for number in range(rows * columns):
         row, column = divmod(number, columns)
-        x, y = left + column * step[0], top + row * step[1]
-        cell = region if rows * columns == 1 else shapely.intersection(region, box(x, y, x + step[0], y + step[1]))
+        square = box(across[column], down[row], across[column + 1], down[row + 1])
+        cell = region if rows * columns == 1 else shapely.intersection(region, square)
         owned = {task: kept[cells == number] for task, (kept, cells) in owners.items()}
         if cell.area == 0 and not any(len(mine) for mine in owned.values()):
             continue
         patches.append(_patch(cell, owned, cut, outlines, size))
     return patches
+
+
+def _cell_edges(low: float, high: float) -> NDArray[np.float64]:
+    """Where cells of at most CELL px begin and end; those inside between pixels, so that no centre lies on one."""
+    count = max(1, int(np.ceil((high - low) / CELL)))
+    edges = np.linspace(low, high, count + 1)
+    edges[1:-1] = edges[1:-1].round()
+    return edges
 
 
 def mainly_inside(outlines: np.ndarray, area: BaseGeometry, tree: shapely.STRtree) -> NDArray[np.bool_]:

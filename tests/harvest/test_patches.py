@@ -4,7 +4,7 @@ from unittest.mock import patch as patched
 
 import numpy as np
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Point, box
 
@@ -28,6 +28,7 @@ def array(outlines: list) -> np.ndarray:
     st.sets(st.tuples(st.integers(0, 9), st.integers(0, 8)), min_size=1, max_size=30),
     st.integers(4, 17),
 )
+@example([(47, 0, 141, 20), (188, 0, 200, 20)], {(0, 0)}, 4)  # a sixth of it ends in the middle of a pixel
 def test_everything_counts_once(boxes: list, places: set, radius: int) -> None:
     image = box(0, 0, *SIZE)
     region = shapely.union_all([box(x, y, x + w, y + h) for x, y, w, h in boxes]).intersection(image)
