@@ -97,9 +97,9 @@ def judge(before: Mapping[str, Scores], after: Mapping[str, Scores]) -> Verdict:
 
     That is: at least one decisive measure (`DECISIVE`) rises with its 95 % interval above 0, and none falls by more
     than 0.01 with its interval below 0, nor by more than 0.03 at all. Intervals are bootstrapped over images (2,000
-    draws), both models on the same draws; pooled measures are pooled in each. Sets of fewer than 3 images never count as
-    a rise, and only their falls of more than 0.03 count. Where the new model has types that its parent has not, the mean
-    F1 of types is taken over those that both have.
+    draws), both models on the same draws; pooled measures are pooled in each. Sets of fewer than 3 images never count
+    as a rise, and only their falls of more than 0.03 count. Where the new model has types that its parent has not, the
+    mean F1 of types is taken over those that both have.
     """
     rows = tuple(row for name in before if name in after for row in _rows(name, before[name], after[name]))
     deciding = [row for row in rows if row.decides]
