@@ -96,7 +96,7 @@ def reviewed_areas(
     else:
         marks = ()
         _extend(areas, image_tasks or fallback, [whole])
-    without = _union([obj.roi for obj in objects if _marked(obj, IGNORE_CLASS)])
+    without = ignored_area(objects)
     found = {}
     for task in known:
         if task not in areas or (chosen and task not in chosen):
@@ -107,6 +107,11 @@ def reviewed_areas(
     if marks and not found:
         notes.append(_nothing_left(name, bool(areas), bool(chosen)))
     return Reviewed(found, marks, tuple(dict.fromkeys(notes)))
+
+
+def ignored_area(objects: Iterable[PathObject]) -> BaseGeometry:
+    """What lies under annotations of QuPath's class `Ignore*`, valid."""
+    return _union([obj.roi for obj in objects if _marked(obj, IGNORE_CLASS)])
 
 
 def polygonal(geometry: BaseGeometry) -> BaseGeometry:

@@ -4,6 +4,7 @@
     manifest.csv              one row a patch and set of tasks, as docs/data-sets.md has it
     images/, nuclei/, …       pictures and label maps, PNG
     differences/<id>.json     every object of an image: what was predicted, what became of it
+    unreviewed/, …csv         pictures of tissue that nobody reviewed, without labels
 
 Files carry a part of their content's digest in their names, so that a new harvest writes beside the old one and
 `harvest.json` decides which counts; a cut-off harvest leaves the one before as it was.
@@ -30,6 +31,8 @@ SCHEMA = "harvest.schema.json"
 MANIFEST = "manifest.csv"
 DIFFERENCES = "differences"
 PICTURES = "images"
+UNREVIEWED = "unreviewed"
+UNREVIEWED_LIST = "unreviewed.csv"
 MAPS = ("nuclei", "nucleus_types", "glands", "gland_types", "lumina", "ignore")
 COLUMNS = (
     "name",
@@ -47,6 +50,7 @@ COLUMNS = (
     "region",
     "tasks",
 )
+UNREVIEWED_COLUMNS = ("name", "image", "mpp", "split", "patient", "dataset", "slide")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,20 @@ class PatchRecord:
     digest: str
     rows: Mapping[str, Mapping[str, str]]
     checksums: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class UnreviewedRecord:
+    """A picture without labels. image: its path. x, y, width, height: in level-0 px. mpp: µm/px of the picture."""
+
+    name: str
+    image: str
+    x: float
+    y: float
+    width: float
+    height: float
+    mpp: float
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,7 @@ class ImageRecord:
     differences: str
     differences_sha256: str
     notes: tuple[str, ...] = ()
+    unreviewed: tuple[UnreviewedRecord, ...] = ()
 
     @property
     def patches(self) -> tuple[PatchRecord, ...]:
@@ -112,7 +131,8 @@ class ImageRecord:
 
     def files(self) -> set[str]:
         """Paths in the folder that belong to the image."""
-        return {path for patch in self.patches for path in patch.checksums} | {self.differences}
+        pictures = {one.image for one in self.unreviewed}
+        return {path for patch in self.patches for path in patch.checksums} | {self.differences} | pictures
 
 
 @dataclass(frozen=True)
@@ -176,12 +196,13 @@ def write_harvest(folder: Path, harvest: Harvest, summary: Mapping[str, Any]) ->
     text = json.dumps(content, ensure_ascii=False, indent=1)
     write_whole(folder / STATE, text.encode(), "The record of the harvest")
     write_whole(folder / MANIFEST, _manifest(harvest).encode(), "The manifest of the harvest")
+    write_whole(folder / UNREVIEWED_LIST, _unreviewed(harvest).encode(), "The list of unreviewed pictures")
 
 
 def sweep(folder: Path, harvest: Harvest) -> None:
     """Removes files that the harvest no longer has, those of cut-off harvests among them."""
     kept = harvest.files()
-    for name in (PICTURES, *MAPS, DIFFERENCES):
+    for name in (PICTURES, *MAPS, DIFFERENCES, UNREVIEWED):
         for path in (folder / name).glob("*"):
             if f"{name}/{path.name}" not in kept:
                 path.unlink(missing_ok=True)
@@ -238,6 +259,16 @@ def _manifest(harvest: Harvest) -> str:
     return text.getvalue()
 
 
+def _unreviewed(harvest: Harvest) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(UNREVIEWED_COLUMNS)
+    for image in harvest.images.values():
+        of_slide = (harvest.splits[image.group], image.group, "harvest", image.slide)
+        writer.writerows([one.name, one.image, f"{one.mpp:.6g}", *of_slide] for one in image.unreviewed)
+    return text.getvalue()
+
+
 def _place_of(region: RegionRecord) -> str:
     """What tells a region from others of its image, whatever else is reviewed there: its upper left corner."""
     left, top, *_ = shapely.from_wkt(region.outline).bounds
@@ -246,7 +277,8 @@ def _place_of(region: RegionRecord) -> str:
 
 def _image_of(value: dict[str, Any]) -> ImageRecord:
     regions = tuple(_region_of(region) for region in value.pop("regions"))
-    return ImageRecord(regions=regions, **{**value, "notes": tuple(value["notes"])})
+    unreviewed = tuple(UnreviewedRecord(**one) for one in value.pop("unreviewed", ()))
+    return ImageRecord(regions=regions, unreviewed=unreviewed, **{**value, "notes": tuple(value["notes"])})
 
 
 def _region_of(value: dict[str, Any]) -> RegionRecord:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import ProjectChangedError
 from cerberus_annotate.feedback.difference import Change
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
-from cerberus_annotate.feedback.reviewed import has_marks
+from cerberus_annotate.feedback.reviewed import has_marks, ignored_area
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.shapes import geometry_array
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
@@ -29,6 +29,7 @@ from cerberus_annotate.harvest.folder import (
     ImageRecord,
     PatchRecord,
     RegionRecord,
+    UnreviewedRecord,
     write_file,
 )
 from cerberus_annotate.harvest.options import HarvestOptions
@@ -37,9 +38,11 @@ from cerberus_annotate.harvest.reading import ImageReview, review_image
 from cerberus_annotate.harvest.regions import ReviewedRegion, regions_of
 from cerberus_annotate.harvest.splits import patient_of
 from cerberus_annotate.harvest.types import VOCABULARY, Meaning, with_new_types
+from cerberus_annotate.harvest.unreviewed import unreviewed_squares, write_unreviewed
 from cerberus_annotate.harvest.writing import DrawnObjects, draw_patch, patch_digest, write_patch
-from cerberus_annotate.qupath import Image, Project
+from cerberus_annotate.qupath import Image, PathObject, Project
 from cerberus_annotate.slide.slide import Slide
+from cerberus_annotate.slide.tissue import tissue_polygons
 
 MPP = 0.25
 """µm/px of patches, the input of our networks; those of a coarser slide have its own."""
@@ -139,6 +142,7 @@ def _harvest(
         grown = with_new_types(labels, _types_in(review))
         notes = (*odd, *review.notes, *_new_types_said(image.name, labels, grown))
         regions = _regions(task, image, slide, mpp, review, grown, before)
+        unreviewed = _unreviewed(task, image, slide, mpp, review, objects, before)
         slide_name = slide.path.name
     patient = patient_of(image.name, image.metadata, task.options.patient_pattern)
     known = {one.id: one for one in task.runs.values()}
@@ -168,6 +172,7 @@ def _harvest(
         differences=path,
         differences_sha256=checksum,
         notes=notes,
+        unreviewed=unreviewed,
     )
     return Harvested(record, grown, notes)
 
@@ -201,10 +206,7 @@ def _regions(
     labels: Mapping[str, list[str]],
     before: ImageRecord | None,
 ) -> tuple[RegionRecord, ...]:
-    own = (mpp[0] * mpp[1]) ** 0.5
-    target = own if own * CLOSE >= MPP else MPP
-    square = abs(mpp[0] / mpp[1] - 1) < 0.01
-    scale = (1.0, 1.0) if target == own and square else (target / mpp[0], target / mpp[1])
+    target, scale = _grid(mpp)
     size = int(slide.width / scale[0]), int(slide.height / scale[1])
     drawn = {name: _drawn(review, name, scale, labels) for name in review.reviewed.areas}
     together = CELL * scale[0] if task.options.reviewed == "edited" else None
@@ -230,6 +232,37 @@ def _regions(
             patches.append(write_patch(task.folder, name, patch, maps, digest, slide, scale, target))
         records.append(_region_record(region, review, mpp, saved, tuple(patches)))
     return tuple(records)
+
+
+def _grid(mpp: tuple[float, float]) -> tuple[float, tuple[float, float]]:
+    """µm/px of an image's patches, and level-0 px of one of their px."""
+    own = (mpp[0] * mpp[1]) ** 0.5
+    target = own if own * CLOSE >= MPP else MPP
+    square = abs(mpp[0] / mpp[1] - 1) < 0.01
+    return target, (1.0, 1.0) if target == own and square else (target / mpp[0], target / mpp[1])
+
+
+def _unreviewed(
+    task: Task,
+    image: Image,
+    slide: Slide,
+    mpp: tuple[float, float],
+    review: ImageReview,
+    objects: Sequence[PathObject],
+    before: ImageRecord | None,
+) -> tuple[UnreviewedRecord, ...]:
+    target, scale = _grid(mpp)
+    taken = shapely.union_all([*review.reviewed.areas.values(), ignored_area(objects)])
+    if taken.covers(shapely.box(0, 0, slide.width, slide.height)):
+        return ()
+    squares = unreviewed_squares(
+        _scaled(tissue_polygons(slide, mpp), scale),
+        _scaled(taken, scale),
+        (int(slide.width / scale[0]), int(slide.height / scale[1])),
+        image.id,
+    )
+    known = {} if before is None else {one.name: one for one in before.unreviewed}
+    return write_unreviewed(task.folder, _stem(image), squares, slide, scale, target, _content_of(slide), known)
 
 
 def _region_record(
@@ -280,10 +313,15 @@ def _content_of(slide: Slide) -> str:
 
 def _patch_name(image: Image, region: ReviewedRegion, number: int) -> str:
     """Of the image and the region's place; another region at the same place has another digest."""
-    stem = re.sub(r"[^\w.-]+", "_", Path(image.name).stem)[:60]
     x, y = (round(value) for value in region.area.bounds[:2])
     digest = hashlib.sha256(shapely.to_wkb(region.area) + ",".join(region.tasks).encode()).hexdigest()[:6]
-    return f"{stem}-{image.id}-{x}-{y}-{digest}" + (f"-{number}" if number else "")
+    return f"{_stem(image)}-{x}-{y}-{digest}" + (f"-{number}" if number else "")
+
+
+def _stem(image: Image) -> str:
+    """The beginning of the names of an image's files."""
+    name = re.sub(r"[^\w.-]+", "_", Path(image.name).stem)[:60]
+    return f"{name}-{image.id}"
 
 
 def _write_differences(task: Task, image: Image, review: ImageReview) -> tuple[str, str]:

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
+from cerberus_annotate.learn.data.unreviewed import read_unreviewed
 from cerberus_annotate.learn.finetuning.material import (
     Harvested,
     Seen,
@@ -23,14 +23,6 @@ from cerberus_annotate.learn.training.heads import Heads, heads_of
 from cerberus_annotate.learn.training.loop import grid_of
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
 from cerberus_annotate.network.cerberus import Cerberus
-
-if find_spec("cerberus_annotate.learn.data.unreviewed"):
-    from cerberus_annotate.learn.data.unreviewed import read_unreviewed
-else:
-
-    def read_unreviewed(folder: Path) -> list[LabelledImage]:
-        return []
-
 
 SIDE, BATCH = 256, 8
 RATE, ENCODER_RATE = 1e-3, 0.3
