@@ -78,7 +78,7 @@ def lay_patches(
 
 
 def _cell_edges(low: float, high: float) -> NDArray[np.float64]:
-    """Where cells of about CELL px at most begin and end; those inside between pixels, so that no centre lies on one."""
+    """Where cells of about CELL px at most begin and end. Edges inside lie between pixels: no centre is on one."""
     count = max(1, int(np.ceil((high - low) / CELL)))
     edges = np.linspace(low, high, count + 1)
     edges[1:-1] = edges[1:-1].round()
