@@ -12,7 +12,10 @@ COMMANDS = (
     "annotate",
     "create",
     "demo",
+    "review",
     "harvest",
+    "finetune",
+    "report",
     "runs",
     "restore",
     "models",
@@ -62,6 +65,9 @@ def cli() -> None:
     cerberus-annotate demo                       a first look, needs nothing
     cerberus-annotate create P SLIDE…            a project from slides
     cerberus-annotate P/project.qpproj           pre-labels a project (short for `annotate`)
+    cerberus-annotate review P/project.qpproj    where to look first
+    cerberus-annotate harvest P/project.qpproj   what was corrected, as training data
+    cerberus-annotate finetune harvest --name N  a model that has learnt it
 
     What you draw, change, lock or delete in QuPath stays as it is on every further run.
     """

@@ -1,0 +1,1 @@
+"""Reads a project for its report: everything that is more than making pages of facts."""
