@@ -1,0 +1,86 @@
+"""What a report reads from a project."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shapely import affinity
+from shapely.geometry import Point, box
+
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
+from cerberus_annotate.annotate.options import Options
+from cerberus_annotate.annotate.run import run
+from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project
+from cerberus_annotate.report.gathering.corrections import AFTER, BEFORE
+from cerberus_annotate.report.gathering.project import gather
+from cerberus_annotate.slide.pyramid import write_pyramid
+
+PLACES = [(x, y) for y in (100, 200, 300) for x in (100, 200, 300)]
+
+
+class StubModel:
+    name = "stub"
+    sha256 = "0" * 64
+    tasks = ("nuclei",)
+
+
+def predict(slide: Any, mpp: Any, *, tasks: Sequence[str], areas: Any, progress: Any) -> list[PredictedObject]:
+    return [PredictedObject("nuclei", "Nucleus: Epithelial", Point(place).buffer(12), 0.9) for place in PLACES]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A slide with nine nuclei: one moved a little, one of another class, one deleted, six left; and a lost slide."""
+    monkeypatch.setenv("CERBERUS_ANNOTATE_HOME", str(tmp_path / "home"))
+    made = create_project(tmp_path / "P")
+    for name in ("a.tif", "lost.tif"):
+        write_pyramid(tmp_path / name, np.full((400, 400, 3), (225, 150, 200), np.uint8), 0.25)
+        add_slide(made, describe_slide(tmp_path / name))
+    run(made, StubModel(), Options(regions="whole", images=("a.tif",)), predict)
+    with made.edit(made.images[0]) as edit:
+        first, second, third, *_ = (obj for obj in made.images[0].read_objects() if obj.path_class is not None)
+        assert first.roi is not None
+        edit.replace(replace(first, roi=affinity.translate(first.roi, 6, 0)))
+        edit.replace(replace(second, path_class=PathClass.of("Nucleus: Connective", (255, 165, 0))))
+        edit.remove(third.uuid)
+        mark = PathClass.of("Reviewed", (0, 150, 80))
+        edit.add(PathObject(roi=box(20, 20, 380, 380), roi_kind="Rectangle", path_class=mark))
+    (tmp_path / "lost.tif").unlink()
+    return made
+
+
+def test_counts_corrections_and_the_slide_that_is_gone(project: Project) -> None:
+    facts = gather(project, Options())
+    seen, lost = facts.slides
+    assert {one.name: one.count for one in seen.classes} == {"Nucleus: Epithelial": 7, "Nucleus: Connective": 1}
+    assert seen.verdicts == facts.verdicts == {"accepted": 6, "reshaped": 1, "reclassified": 1, "deleted": 1}
+    assert seen.reviewed_mm2 == pytest.approx(0.0081)
+    assert seen.tissue_mm2 == pytest.approx(0.01, rel=0.05)
+    assert lost.thumbnail is None
+    assert "lost.tif" in lost.warnings[0]
+    (model,) = facts.models
+    assert (model.name, model.accepted, model.reviewed) == ("stub", 6, 9)
+
+
+def test_a_strip_shows_the_prediction_and_what_was_left(project: Project) -> None:
+    strips = {strip.verdict: strip for strip in gather(project, Options()).strips}
+    assert set(strips) == {"reshaped", "reclassified", "deleted"}
+    assert strips["reclassified"].told == "Nucleus: Epithelial → Nucleus: Connective"
+
+    def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
+        return bool((picture == colour).all(2).any())
+
+    for verdict, strip in strips.items():
+        assert has(strip.before, BEFORE)
+        assert has(strip.after, AFTER) is (verdict != "deleted")
+
+
+def test_reading_changes_nothing(project: Project, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in (tmp_path / "P").rglob("*") if path.is_file()}
+    gather(project, Options())
+    after = {path: path.read_bytes() for path in (tmp_path / "P").rglob("*") if path.is_file()}
+    assert after == before
