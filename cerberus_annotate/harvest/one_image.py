@@ -15,10 +15,10 @@ import shapely
 from cerberus_annotate.annotate.commit import work_folder
 from cerberus_annotate.annotate.opening import open_image, pixel_size
 from cerberus_annotate.annotate.options import Options
-from cerberus_annotate.errors import ProjectChangedError
+from cerberus_annotate.errors import ProjectChangedError, SlideError
 from cerberus_annotate.feedback.difference import Change
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
-from cerberus_annotate.feedback.reviewed import has_marks, ignored_area
+from cerberus_annotate.feedback.reviewed import has_marks, ignored_area, reviewed_areas
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.shapes import geometry_array
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
@@ -37,8 +37,8 @@ from cerberus_annotate.harvest.patches import CELL, lay_patches
 from cerberus_annotate.harvest.reading import ImageReview, review_image
 from cerberus_annotate.harvest.regions import ReviewedRegion, regions_of
 from cerberus_annotate.harvest.splits import patient_of
-from cerberus_annotate.harvest.types import VOCABULARY, Meaning, with_new_types
-from cerberus_annotate.harvest.unreviewed import unreviewed_squares, write_unreviewed
+from cerberus_annotate.harvest.types import TASKS, VOCABULARY, Meaning, with_new_types
+from cerberus_annotate.harvest.unreviewed import MOST, SIDES, TISSUE_SHARE, unreviewed_squares, write_unreviewed
 from cerberus_annotate.harvest.writing import DrawnObjects, draw_patch, patch_digest, write_patch
 from cerberus_annotate.qupath import Image, PathObject, Project
 from cerberus_annotate.slide.slide import Slide
@@ -109,6 +109,7 @@ def _state(task: Task, image: Image, fingerprint: str) -> str:
         sorted(task.meaning.tasks.items()),
         sorted(task.meaning.ours.items()),
         [hashlib.sha256(one).hexdigest() for one in ledgers],
+        (MOST, SIDES, TISSUE_SHARE),  # so that harvests of before there were such pictures get them
     )
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -142,7 +143,8 @@ def _harvest(
         grown = with_new_types(labels, _types_in(review))
         notes = (*odd, *review.notes, *_new_types_said(image.name, labels, grown))
         regions = _regions(task, image, slide, mpp, review, grown, before)
-        unreviewed = _unreviewed(task, image, slide, mpp, review, objects, before)
+        unreviewed, said = _unreviewed(task, image, slide, mpp, review, objects, before)
+        notes = (*notes, *said)
         slide_name = slide.path.name
     patient = patient_of(image.name, image.metadata, task.options.patient_pattern)
     known = {one.id: one for one in task.runs.values()}
@@ -212,7 +214,7 @@ def _regions(
     together = CELL * scale[0] if task.options.reviewed == "edited" else None
     known = {} if before is None else {patch.digest: patch for patch in before.patches}
     unclear = shapely.STRtree(_scaled(review.unclear, scale))
-    content = _content_of(slide)
+    content = _content_of(slide, target)
     saved = datetime.fromtimestamp(image.data_path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     records = []
     for region in regions_of(review.reviewed, image.metadata, together):
@@ -250,19 +252,25 @@ def _unreviewed(
     review: ImageReview,
     objects: Sequence[PathObject],
     before: ImageRecord | None,
-) -> tuple[UnreviewedRecord, ...]:
+) -> tuple[tuple[UnreviewedRecord, ...], tuple[str, ...]]:
+    """The pictures, and a sentence where the slide cannot be read as far as they need it."""
     target, scale = _grid(mpp)
-    taken = shapely.union_all([*review.reviewed.areas.values(), ignored_area(objects)])
-    if taken.covers(shapely.box(0, 0, slide.width, slide.height)):
-        return ()
-    squares = unreviewed_squares(
-        _scaled(tissue_polygons(slide, mpp), scale),
-        _scaled(taken, scale),
-        (int(slide.width / scale[0]), int(slide.height / scale[1])),
-        image.id,
-    )
+    size = slide.width, slide.height
+    # whatever the mode and the tasks that were chosen
+    marked = reviewed_areas(image.name, objects, image.metadata, size, TASKS, TASKS).areas
+    taken = shapely.union_all([*marked.values(), *review.reviewed.areas.values(), ignored_area(objects)])
+    if taken.covers(shapely.box(0, 0, *size)):
+        return (), ()
+    on_grid = int(slide.width / scale[0]), int(slide.height / scale[1])
+    seed = f"{slide.path.name} {slide.width} {slide.height}"
     known = {} if before is None else {one.name: one for one in before.unreviewed}
-    return write_unreviewed(task.folder, _stem(image), squares, slide, scale, target, _content_of(slide), known)
+    try:
+        tissue = _scaled(tissue_polygons(slide, mpp), scale)
+        squares = unreviewed_squares(tissue, _scaled(taken, scale), on_grid, seed)
+        content = _content_of(slide, target)
+        return write_unreviewed(task.folder, _stem(image), squares, slide, scale, target, content, known), ()
+    except SlideError as error:  # what was reviewed was read
+        return (), (f"Of image '{image.name}' no pictures of unreviewed tissue were taken: {error}",)
 
 
 def _region_record(
@@ -305,10 +313,10 @@ def _scaled(shape: Any, scale: tuple[float, float]) -> Any:
     return shape if scale == (1.0, 1.0) else shapely.transform(shape, lambda xy: xy / scale)
 
 
-def _content_of(slide: Slide) -> str:
-    """Tells the slide's content from another without reading all of it."""
+def _content_of(slide: Slide, mpp: float) -> str:
+    """Tells the slide's content from another without reading all of it, and µm/px of its patches from others."""
     state = slide.path.stat()
-    return f"{slide.width} {slide.height} {state.st_size} {state.st_mtime_ns}"
+    return f"{slide.width} {slide.height} {state.st_size} {state.st_mtime_ns} {mpp:.6g}"
 
 
 def _patch_name(image: Image, region: ReviewedRegion, number: int) -> str:

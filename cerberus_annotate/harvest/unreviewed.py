@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from cerberus_annotate.feedback.reviewed import polygonal
 from cerberus_annotate.harvest.folder import UNREVIEWED, UnreviewedRecord, write_file
 from cerberus_annotate.harvest.writing import encode_png
 from cerberus_annotate.slide.sampling import read_scaled
@@ -23,27 +25,43 @@ TISSUE_SHARE = 0.5
 """Of a picture, that must be tissue."""
 
 
+EDGE = 0.01
+"""px along a picture's border that may be taken: a region beside it that ends on the same line, but for rounding."""
+
+
 def unreviewed_squares(
     tissue: BaseGeometry, taken: BaseGeometry, size: tuple[int, int], seed: str
 ) -> list[tuple[int, int, int]]:
     """(x, y, side) of up to four squares on tissue that share no area with `taken`, all in px of a grid.
 
-    size: (width, height) of the image on it. They follow from `seed` alone: one that comes to be taken gives way to the
-    next, the others stay.
+    tissue, taken: valid. size: (width, height) of the image on it. They follow from `seed` alone: one that comes to be
+    taken gives way to the next, the others stay.
     """
-    shapely.prepare(taken)
+    shapely.prepare((tissue, taken))
     for side in SIDES:
         columns, rows = (np.arange(length // side) * side for length in size)
         x, y = (part.ravel() for part in np.meshgrid(columns, rows))
         squares = shapely.box(x, y, x + side, y + side)
-        left = ~(shapely.intersects(taken, squares) & ~shapely.touches(taken, squares))
+        left = shapely.intersects(tissue, squares)
+        inner = shapely.box(x + EDGE, y + EDGE, x + side - EDGE, y + side - EDGE)
+        left &= ~shapely.intersects(taken, inner)
         x, y, squares = x[left], y[left], squares[left]
-        on_tissue = shapely.area(shapely.intersection(squares, tissue)) >= TISSUE_SHARE * side**2
+        on_tissue = _areas_in(tissue, squares, x, side, size[1]) >= TISSUE_SHARE * side**2
         places = list(zip(x[on_tissue].tolist(), y[on_tissue].tolist(), strict=True))
         if places:
             places.sort(key=lambda place: hashlib.sha256(f"{seed} {place}".encode()).digest())
             return [(*place, side) for place in places[:MOST]]
     return []
+
+
+def _areas_in(tissue: BaseGeometry, squares: NDArray, x: NDArray, side: int, height: int) -> NDArray[np.float64]:
+    """Area of tissue in each square. Column by column, as all of a slide's tissue is slow to cut by each square."""
+    areas = np.zeros(len(squares))
+    for column in np.unique(x):
+        here = x == column
+        strip = polygonal(shapely.intersection(tissue, shapely.box(column, 0, column + side, height)))
+        areas[here] = shapely.area(shapely.intersection(strip, squares[here]))
+    return areas
 
 
 def write_unreviewed(
@@ -58,8 +76,8 @@ def write_unreviewed(
 ) -> tuple[UnreviewedRecord, ...]:
     """Reads and writes the pictures of squares; those in `known`, by name, that are still there are not written again.
 
-    scale: level-0 px of a px of the grid. content: what tells the slide's pixels from others.  Raises SlideError, and
-    UsageError when the disk refuses.
+    scale: level-0 px of a px of the grid. content: what tells the slide's pixels, and their size, from others.  Raises
+    SlideError, and UsageError when the disk refuses.
     """
     records = []
     for x, y, side in squares:

@@ -74,6 +74,65 @@ def test_one_gives_way_when_its_place_is_reviewed_and_the_others_stay(
     assert {path.name for path in (folder / "unreviewed").iterdir()} == {Path(one.image).name for one in after.values()}
 
 
+def test_a_region_beside_a_picture_leaves_it_where_it_is() -> None:
+    tissue, far = box(0, 0, 1024, 512), box(1030, 0, 1040, 9)
+    assert len(unreviewed_squares(tissue, far, (1100, 512), "x")) == 2
+    assert unreviewed_squares(tissue, box(0, 0, 512 + 1e-7, 512), (1100, 512), "x") == [(512, 0, 512)]
+    assert unreviewed_squares(tissue, box(0, 0, 513, 512), (1100, 512), "x") != [(512, 0, 512)]
+
+
+@pytest.mark.parametrize("options", [HarvestOptions(tasks=("nuclei",)), HarvestOptions(reviewed="edited")])
+def test_what_was_reviewed_for_other_tasks_or_without_edits_was_reviewed(
+    prelabelled: Make, tools: Any, tmp_path: Path, options: HarvestOptions
+) -> None:
+    project = prelabelled()
+    tools.mark_reviewed(project, 1100, 1100, 50, 50, metadata={"cerberus.reviewed": "nuclei"})
+    tools.mark_reviewed(project, 600, 100, 50, 50, metadata={"cerberus.reviewed": "gland"})
+    tools.edit(project, tools.drawn(box(1110, 1110, 1130, 1130), "Nucleus: Epithelial"))
+    found = pictures(harvest(project, tmp_path / "h", options).harvest)
+    assert {(one.x, one.y) for one in found.values()} == {(0, 0), (0, 512), (512, 512)}
+
+
+def test_places_are_of_the_slide_whatever_the_project(prelabelled: Make, tools: Any, tmp_path: Path) -> None:
+    def corners(names: tuple[str, ...], index: int) -> list[tuple[float, float]]:
+        project = prelabelled(*names, folder=f"p{index}")
+        tools.mark_reviewed(project, 1100, 1100, 50, 50, index=index)
+        done = harvest(project, tmp_path / f"h{index}", MARKED)
+        return [(one.x, one.y) for one in pictures(done.harvest).values()]
+
+    assert corners(("one.tif",), 0) == corners(("two.tif", "three.tif", "one.tif"), 2)
+
+
+def test_another_pixel_size_makes_them_anew(make_project: Make, tools: Any, tmp_path: Path) -> None:
+    project = make_project(mpp=None)
+    nucleus = tools.drawn(tools.nucleus(1125, 1125), "Nucleus: Epithelial")
+    tools.edit(project, nucleus, tools.drawn(box(1100, 1100, 1150, 1150), "Reviewed"))
+    for mpp in (0.25, 0.3):
+        done = harvest(project, tmp_path / "h", HarvestOptions(mpp=(mpp, mpp))).harvest
+        assert {image.mpp for image in read_unreviewed(tmp_path / "h")} == {mpp}
+        assert {patch.mpp for image in done.images.values() for patch in image.patches} == {mpp}
+
+
+def test_a_slide_that_is_damaged_elsewhere_is_harvested_without_them(
+    prelabelled: Make, tools: Any, tmp_path: Path
+) -> None:
+    import tifffile
+
+    project = prelabelled()
+    tools.mark_reviewed(project, 50, 50, 100, 100)
+    with tifffile.TiffFile(tmp_path / "one.tif") as slide:
+        offsets = [start for page in slide.pages[1:] for start in page.dataoffsets]
+    with (tmp_path / "one.tif").open("r+b") as file:
+        for start in offsets:
+            file.seek(start)
+            file.write(b"damaged!")
+    done = harvest(project, tmp_path / "h", MARKED)
+    assert done.failed == {}
+    assert [len(image.patches) for image in done.harvest.images.values()] == [1]
+    assert pictures(done.harvest) == {}
+    assert any("no pictures of unreviewed tissue" in note for note in done.notes)
+
+
 def test_a_small_image_gives_small_pictures_and_one_reviewed_as_a_whole_none() -> None:
     tissue = box(0, 0, 400, 300)
     beside = unreviewed_squares(tissue, box(0, 0, 130, 300), (400, 300), "x")

@@ -11,8 +11,8 @@ LIST = "unreviewed.csv"
 
 
 def read_unreviewed(folder: Path) -> list[LabelledImage]:
-    """The pictures, without labels; none where the folder lists none.  Raises UsageError for a list or picture that
-    cannot be read."""
+    """The pictures, without labels; none where the folder lists none.  Raises UsageError for a list that cannot be
+    read or a picture that is missing, SlideError for a damaged one."""
     path = folder / LIST
     if not path.is_file():
         return []
