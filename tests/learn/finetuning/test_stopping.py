@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cerberus_annotate.learn.finetuning.stopping import EarlyStopping, fixed_batches, halfway
+from cerberus_annotate.learn.finetuning.stopping import LEARNT, EarlyStopping, between, fixed_batches
 from cerberus_annotate.learn.training.heads import heads_of
 from cerberus_annotate.learn.training.loop import grid_of
 from cerberus_annotate.network.checkpoint import read_checkpoint
@@ -31,11 +31,11 @@ def test_a_network_that_only_gets_worse_stops_and_leaves_the_parent(parent: Path
     assert all(torch.equal(stopping.best[name], value) for name, value in before.items())
 
 
-def test_what_is_kept_lies_halfway_but_for_heads_that_grew() -> None:
+def test_what_is_kept_lies_near_the_parent_but_for_heads_that_grew() -> None:
     old = {"a.x.0": torch.tensor([2.0, 4.0]), "b.x.0": torch.zeros(2), "b.x.1": torch.zeros(2), "n": torch.tensor(3)}
     new = {"a.x.0": torch.tensor([4.0, 4.0]), "b.x.0": torch.ones(2), "b.x.1": torch.ones(3), "n": torch.tensor(5)}
-    found = {name: value.tolist() for name, value in halfway(old, new).items()}
-    assert found == {"a.x.0": [3, 4], "b.x.0": [1, 1], "b.x.1": [1, 1, 1], "n": 5}
+    found = {name: value.tolist() for name, value in between(old, new).items()}
+    assert found == {"a.x.0": [pytest.approx(2 + 2 * LEARNT), 4], "b.x.0": [1, 1], "b.x.1": [1, 1, 1], "n": 5}
 
 
 def test_what_it_knows_comes_back_from_a_checkpoint(parent: Path) -> None:
