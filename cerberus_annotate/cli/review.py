@@ -85,6 +85,8 @@ def command(
         _print(queue, out)
     for sentence in queue.failed.values():
         click.echo(sentence, err=True)
+    if not queue.regions and not queue.failed:
+        click.echo("No region is left to review.", err=True)
     ctx.exit(1 if queue.failed or not queue.regions else 0)
 
 
@@ -161,6 +163,4 @@ def _print(queue: "Queue", out: Path) -> None:
         click.echo(f"To review {region.rank}: {region.image}, at {x:,.0f}, {y:,.0f} µm ({region.reason})")
     for sentence in _said(queue):
         click.echo(sentence)
-    if not queue.regions and not queue.failed:
-        click.echo("No region is left to review.", err=True)
     click.echo(f"Pictures: {out}")
