@@ -25,7 +25,7 @@ def entropy(probability: Tensor, dim: int) -> Tensor:
 
 
 def disagreement(probability: Tensor, dim: int) -> Tensor:
-    """Jensen-Shannon divergence between views, 0 to 1.
+    """Jensen-Shannon divergence between views (Lin, IEEE Trans. Inf. Theory 1991), 0 to 1.
 
     probability: (views, …) with the classes along `dim`. What is shared by all views, such as an outline that nobody
     can place to the pixel, takes no part in it.
