@@ -184,7 +184,8 @@ class TestReviewed:
         outcome = harvest(project, tmp_path / "h", HarvestOptions())
         assert not outcome.failed
         (patch,) = read_harvest(tmp_path / "h").images[project.images[0].id].patches
-        assert patch.tasks == ("nuclei",)
+        assert box(patch.x, patch.y, patch.x + patch.width, patch.y + patch.height).covers(reviewed.roi)
+        assert list(patch.rows) == ["nuclei"]
         second = review(project, tiny, replace(SMALL, budget=20))
         assert len(second.regions) == 8
         assert bounds_of(first)[0] not in bounds_of(second)
