@@ -27,7 +27,7 @@ def command() -> None:
 @command.command(name="list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """Lists the models by name, with their parents and what they gained.
+    """Lists the models by name, with their parents, whether they are better than those, and what they gained.
 
     \b
     cerberus-annotate models list
@@ -50,8 +50,9 @@ def list_models(as_json: bool) -> None:
         return
     for row in rows:
         origin = "bundled" if row["bundled"] else f"from {row['parent']}" if row["parent"] else "imported"
+        verdict = {None: "", True: ", better", False: ", not better"}[row["better"]]
         default = ", default" if row["default"] else ""
-        click.echo(f"{row['name']}  ({origin}{default})  {row['weights']}")
+        click.echo(f"{row['name']}  ({origin}{verdict}{default})  {row['weights']}")
         for figure in row["figures"]:
             if figure["class"] is None:
                 click.echo(f"    {_figure(figure)}")
@@ -202,7 +203,7 @@ def import_(source: Path, name: str | None) -> None:
         raise ModelError(f"There is no file or folder {source}.")
     new = name or source.stem
     check_new_name(new)
-    packed = source.suffix.lower() == ".zip"
+    packed = source.is_file() and source.suffix.lower() == ".zip"
     with tempfile.TemporaryDirectory() as folder:
         weights = unpack_model(source, Path(folder)) if packed else find_weights(str(source))
         read_checkpoint(weights)

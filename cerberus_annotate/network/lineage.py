@@ -54,6 +54,20 @@ def lineage_in(folder: Path) -> Lineage | None:
     try:
         content = json.loads(path.read_text("utf-8"))
         harvests = tuple(HarvestLearnt(**one) for one in content.pop("harvests"))
-        return Lineage(**{**content, "harvests": harvests, "figures": tuple(content["figures"])})
+        figures = tuple(content["figures"])
+        for figure in figures:
+            _check(figure)
+        return Lineage(**{**content, "harvests": harvests, "figures": figures})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} cannot be read as a model's lineage; delete it to go on without it.") from error
+
+
+def _check(figure: Mapping[str, Any]) -> None:
+    """Raises KeyError, TypeError or ValueError for what is no figure of the gate; a model may be from elsewhere."""
+    for name in ("data", "task", "class", "measure"):
+        figure[name]
+    for name in ("before", "after", "difference"):
+        low, high = figure[name]["ci"]
+        for number in (figure[name]["value"], low, high):
+            if not isinstance(number, int | float):
+                raise TypeError(name)

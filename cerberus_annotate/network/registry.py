@@ -3,6 +3,7 @@
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,11 +48,16 @@ def user_folder() -> Path:
 
 def default_model() -> str:
     """The model that is used when none is named: the user's choice while it is there, else the bundled one."""
-    try:
-        chosen = (user_folder().parent / CHOSEN).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return DEFAULT_MODEL
+    chosen = _chosen()
     return chosen if any(model.name == chosen for model in registered_models()) else DEFAULT_MODEL
+
+
+def _chosen() -> str:
+    """The name that the user chose, whether there is such a model or not; nothing without a choice."""
+    try:
+        return (user_folder().parent / CHOSEN).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def use_model(name: str) -> None:
@@ -107,7 +113,8 @@ def read_lineage(name: str) -> Lineage | None:
 
 def check_new_name(name: str) -> None:
     """Raises ModelError when the name is taken or cannot be a folder's."""
-    if not name or name != name.strip() or name.startswith(".") or any(c in name or ord(c) < 32 for c in '/\\:*?"<>|'):
+    unfit = any(character in '/\\:*?"<>|' or not character.isprintable() for character in name)
+    if not name or name != name.strip() or name.startswith(".") or unfit:
         raise ModelError(f"'{name}' cannot be a model name; use letters, digits, '-' and '_'.")
     if any(model.name == name for model in registered_models()):
         raise ModelError(f"There is a model '{name}' already; choose another --name, or remove it first.")
@@ -144,12 +151,15 @@ def import_model(source: Path, name: str) -> RegisteredModel:
 
 
 def export_model(name: str, target: Path) -> Path:
-    """Writes a model's weights, card and lineage as a .zip that `models import` takes.
+    """Writes a model's weights, card and lineage as a .zip that `models import` takes; into a folder as NAME.zip.
 
     Raises ModelError when there is no such model, `target` is there already, or the disk refuses.
     """
     model = registered(name)
-    target = target if target.suffix.lower() == ".zip" else target.with_name(f"{target.name}.zip")
+    if target.is_dir():
+        target = target / f"{name}.zip"
+    elif target.suffix.lower() != ".zip":
+        target = target.with_name(f"{target.name}.zip")
     if target.exists():
         raise ModelError(f"{target} is there already; give another name, or delete it.")
     files = [model.weights, *(path for extra in BESIDE if (path := model.weights.with_name(extra)).is_file())]
@@ -176,7 +186,7 @@ def unpack_model(archive: Path, folder: Path) -> Path:
                 if name in content.namelist():
                     with content.open(name) as packed, (folder / name).open("wb") as file:
                         shutil.copyfileobj(packed, file)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:  # the last: encrypted, or packed oddly
         raise ModelError(f"{archive} is damaged, or no .zip file; export the model again.") from error
     for name in WEIGHTS:
         if (folder / name).is_file():
@@ -209,6 +219,8 @@ def _new_folder(name: str) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
+            if _chosen() == name:  # a choice of a model that is gone is none of the new one
+                (user_folder().parent / CHOSEN).unlink()
             temporary.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -54,7 +54,7 @@ def _lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path) -> None
 
 def test_a_list_with_parents_and_gains(call: Call) -> None:
     out = call("models", "list").out
-    assert "lab  (from cerberus-small)" in out
+    assert "lab  (from cerberus-small, better)" in out
     assert "held out: nuclei pq 0.500 → 0.550 (+0.050, +0.020 to +0.080)" in out
     (lab,) = [one for one in call("models", "list", "--json").json["models"] if one["name"] == "lab"]
     assert (lab["parent"], lab["better"], lab["default"]) == ("cerberus-small", True, False)

@@ -42,6 +42,7 @@ class Benchmark:
     by_class: Mapping[str, str] | None = None
     foreground: bool = False
     notes: tuple[str, ...] = ()
+    # not the user's default but the bundled one: its figures are the ones that are published
     model: str = DEFAULT_MODEL
 
 
