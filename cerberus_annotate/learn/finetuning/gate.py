@@ -28,6 +28,9 @@ TOLD: Mapping[str, tuple[str, ...]] = {
     "lumen": ("object_dice",),
 }
 
+SHOWN_BY: Mapping[str, str] = {"type_macro_f1": "mpq"}
+"""The measure of single images that is defined where an image counts for a pooled one, if it is not of that name."""
+
 OF_CLASS = ("f1", "dice")
 """What is told of each class, where the task has it."""
 
@@ -43,8 +46,8 @@ Progress = Callable[[str, int, str], None]
 
 @dataclass(frozen=True)
 class GateRow:
-    """A measure of both models on a set of images. class_name: None for the whole task. images: how many were scored.
-    difference: of the same images, drawn in pairs.
+    """A measure of both models on a set of images. class_name: None for the whole task. images: how many it is of;
+    for types of nuclei, those with a type.  difference: of the same images, drawn in pairs.
     """
 
     data: str
@@ -121,19 +124,33 @@ def _rows(data: str, before: Scores, after: Scores) -> Iterator[GateRow]:
         if new is None:
             continue
         shared = [name for name in old.per_class if name in new.per_class]
-        olds, news = _comparable(old, new, shared)
-        yield from _compared(data, task, None, olds, news, (*DECISIVE[task], *TOLD.get(task, ())), len(old.images))
-        for name in shared:
-            yield from _compared(data, task, name, old.per_class[name], new.per_class[name], OF_CLASS, len(old.images))
+        measures = _comparable(old, new, shared)
+        for name in (*DECISIVE[task], *TOLD.get(task, ())):
+            yield from _compared(data, task, None, *measures, name, _images_of(name, old, new))
+        typed = _images_of("type_macro_f1", old, new)
+        for label in shared:
+            for name in OF_CLASS:
+                yield from _compared(data, task, label, old.per_class[label], new.per_class[label], name, typed)
 
 
 def _compared(
-    data: str, task: str, class_name: str | None, old: Estimates, new: Estimates, names: Iterable[str], images: int
+    data: str, task: str, class_name: str | None, old: Estimates, new: Estimates, name: str, images: int
 ) -> Iterator[GateRow]:
-    for name in names:
-        if name in old and name in new:
-            difference = paired_difference(old[name], new[name])
-            yield GateRow(data, task, class_name, name, old[name], new[name], difference, images)
+    if name in old and name in new:
+        difference = paired_difference(old[name], new[name])
+        yield GateRow(data, task, class_name, name, old[name], new[name], difference, images)
+
+
+def _images_of(measure: str, old: TaskScores, new: TaskScores) -> int:
+    """How many images a measure is of; where single images do not tell, all.
+
+    One typed image among many is one image: all its draws are alike, and their interval has no width.
+    """
+    name = SHOWN_BY.get(measure, measure)
+    if not any(name in image.values for image in old.images):
+        return len(old.images)
+    pairs = zip(old.images, new.images, strict=True)
+    return sum(any(not np.isnan(image.values.get(name, np.nan)) for image in pair) for pair in pairs)
 
 
 def _comparable(old: TaskScores, new: TaskScores, shared: list[str]) -> tuple[Estimates, Estimates]:

@@ -7,7 +7,7 @@ import pytest
 
 from cerberus_annotate.learn.evaluation.metrics import bootstrap, class_f1, class_of, macro_f1, mean_estimates
 from cerberus_annotate.learn.evaluation.scores import ImageScore, Scores, TaskScores
-from cerberus_annotate.learn.finetuning.gate import judge
+from cerberus_annotate.learn.finetuning.gate import Verdict, judge
 
 
 def scores(task: str = "nuclei", measure: str = "pq", values: list[float] | None = None) -> Scores:
@@ -16,7 +16,7 @@ def scores(task: str = "nuclei", measure: str = "pq", values: list[float] | None
     return Scores({task: TaskScores(images, mean_estimates({measure: np.array(values)}))}, len(values))
 
 
-def verdict(before: list[float], after: list[float], **more: tuple[list[float], list[float]]) -> object:
+def verdict(before: list[float], after: list[float], **more: tuple[list[float], list[float]]) -> Verdict:
     sets = {"held out": (before, after), **more}
     return judge(
         {name: scores(values=pair[0]) for name, pair in sets.items()},
@@ -80,3 +80,17 @@ def test_a_new_type_is_no_fall_of_those_that_both_models_have() -> None:
     rows = {(row.class_name, row.measure): row for row in found.rows}
     assert rows[None, "type_macro_f1"].difference.value == 0
     assert (("new", "f1") in rows, ("a", "f1") in rows) == (False, True)
+
+
+def test_one_image_with_types_among_many_shows_nothing_of_types() -> None:
+    def typed(right: int, images_with_types: int) -> Scores:
+        tables = np.array([[[right, 10 - right], [0, 10]]] * images_with_types)
+        values = [{"pq": 0.5, "mpq": 0.4} if index < images_with_types else {"pq": 0.5} for index in range(5)]
+        images = tuple(ImageScore(str(index), each) for index, each in enumerate(values))
+        measures = {**mean_estimates({"pq": np.full(5, 0.5)}), **bootstrap(tables, {"type_macro_f1": macro_f1})}
+        return Scores({"nuclei": TaskScores(images, measures)}, 5)
+
+    alone = judge({"held out": typed(5, 1)}, {"held out": typed(9, 1)})
+    assert not alone.better
+    assert {row.measure: row.images for row in alone.rows} == {"pq": 5, "type_macro_f1": 1}
+    assert judge({"held out": typed(5, 3)}, {"held out": typed(9, 3)}).better
