@@ -13,6 +13,7 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.finetuning.distillation import KEEPING, losses_with_parent
 from cerberus_annotate.learn.finetuning.lesson import prepare_lesson
 from cerberus_annotate.learn.finetuning.material import read_harvests
+from cerberus_annotate.learn.finetuning.mixing import mix
 from cerberus_annotate.learn.finetuning.options import FinetuneOptions
 from cerberus_annotate.learn.finetuning.stopping import EarlyStopping, fixed_batches
 from cerberus_annotate.learn.training.extension import Extension
@@ -98,6 +99,8 @@ def finetune(
     )
     if is_first_process():
         best = network_with(network.config, stopping.best, last)
+        if stopping.best_step > 0:
+            mix(best, parent.state_dict(), stopping.best, (harvested.val, harvested.train))
         write_checkpoint(out / "weights.pt", best, plan=plan.as_dict(), data=data)
     notes = [*harvested.notes, *lesson.notes]
     if not crops:

@@ -30,7 +30,7 @@ def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[Labell
     found = []
     for some in images:
         spread = sorted({int(i) for i in np.linspace(0, len(some) - 1, min(IMAGES, len(some)))})
-        scores = [_qualities(network, image) for image in (some[i] for i in spread) if image.nuclei is not None]
+        scores = [nucleus_qualities(network, image) for image in (some[i] for i in spread) if image.nuclei is not None]
         if scores:
             found.append(np.mean(scores, axis=0))
     return THRESHOLDS[int(np.mean(found, axis=0).argmax())] if found else None
@@ -45,7 +45,8 @@ def with_nucleus_threshold(config: NetworkConfig, threshold: float) -> NetworkCo
     return replace(config, decoders=decoders)
 
 
-def _qualities(network: Cerberus, image: LabelledImage) -> list[float]:
+def nucleus_qualities(network: Cerberus, image: LabelledImage) -> list[float]:
+    """PQ of the nuclei of an image that has them labelled, for each of `THRESHOLDS`."""
     assert image.nuclei is not None
     inside, contour = nucleus_probabilities(network, image)
     head = network.config.nucleus_head
