@@ -93,7 +93,9 @@ def command(
 
     check_new_name(name)
     _refuse_contradictions(harvests)
-    begun = parent or default_model()
+    before = default_model()
+    begun = parent or before
+    _refuse_learnt_tests(replay, tests)
     further = {_title(path, tests): _test_images(path, begun) for path in tests}
     folder = out or Path(f"finetune-{name}")
     options = FinetuneOptions(begun, replay, steps, freeze, seed, accelerator, devices)
@@ -104,7 +106,7 @@ def command(
     held_out = {"held out": done.held_out.images} if len(done.held_out.images) else {}
     verdict = _verdict(done, {**held_out, **further}, accelerator, as_json)
     line = shlex.join(["cerberus-annotate", *sys.argv[1:]])
-    outcome = Outcome(name, line, done, verdict)
+    outcome = Outcome(name, line, done, verdict, before)
     _register(outcome, harvests, seed, folder)
     if as_json:
         click.echo(json.dumps(outcome.as_json(), ensure_ascii=False))
@@ -129,7 +131,7 @@ def _verdict(done: "Finetuned", sets: "Mapping[str, Sequence[LabelledImage]]", d
 
 
 def _register(outcome: "Outcome", harvests: Sequence[Path], seed: int, folder: Path) -> None:
-    """Writes the report and registers the model, as the default where it is better."""
+    """Writes the report and registers the model, as the default where it is better than that."""
     from cerberus_annotate.files import write_whole
     from cerberus_annotate.learn.finetuning.report import report_markdown
     from cerberus_annotate.network.registry import register_model, use_model
@@ -139,7 +141,7 @@ def _register(outcome: "Outcome", harvests: Sequence[Path], seed: int, folder: P
     write_whole(folder / "report.md", report.encode(), "The report")
     write_whole(folder / "report.json", content.encode(), "The report's figures")
     register_model(outcome.finetuned.weights, outcome.name, _lineage(outcome, harvests, seed), report)
-    if outcome.verdict.better:
+    if outcome.becomes_default:
         use_model(outcome.name)
 
 
@@ -190,13 +192,30 @@ def _print(outcome: "Outcome", folder: Path) -> None:
     for note in done.notes:
         click.echo(f"Note: {note}", err=True)
     click.echo(verdict.reason)
-    if verdict.better:
+    if outcome.becomes_default:
         click.echo(f"Registered as '{outcome.name}', and the default model from now on. Report: {folder / 'report.md'}")
         return
+    if verdict.better:
+        click.echo(f"It was not compared with the default model, {outcome.default_before}.")
     click.echo(
         f"Registered as '{outcome.name}', but not made the default; `models use {outcome.name}` does. "
         f"Report: {folder / 'report.md'}"
     )
+
+
+def _refuse_learnt_tests(replay: Sequence[Path], tests: Sequence[Path]) -> None:
+    """Raises UsageError where a model would be measured on what it learns."""
+    from cerberus_annotate.errors import UsageError
+    from cerberus_annotate.learn.data.layouts import read_data_set
+
+    for folder in tests:
+        if folder.resolve() in {one.resolve() for one in replay}:
+            splits = {entry.split for entry in read_data_set(folder).entries}
+            if not {"train", "test"} <= splits:
+                raise UsageError(
+                    f"{folder} is given to --replay and to --test and has no splits `train` and `test`: the model "
+                    "would be measured on what it learns. Give other data to one of them."
+                )
 
 
 def _refuse_contradictions(harvests: Sequence[Path]) -> None:

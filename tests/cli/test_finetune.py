@@ -117,3 +117,10 @@ def test_places_that_are_labelled_in_two_ways_are_named_and_counted(
     assert result.code == 2
     assert "Nothing was learnt: one place teaches two things. The slide s0" in result.err
     assert "And 2 more such places." in result.err
+
+
+def test_what_is_learnt_is_not_measured_on(call: Call, tmp_path: Path) -> None:
+    more = labelled(tmp_path / "more", "nuclei")
+    result = call("finetune", labelled(tmp_path / "h", "nuclei"), "--name", "lab", "--replay", more, "--test", more)
+    assert result.code == 2
+    assert "would be measured on what it learns" in result.err

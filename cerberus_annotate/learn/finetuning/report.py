@@ -16,12 +16,18 @@ INTERVALS = f"Intervals: {RESAMPLES:,} draws of the images with replacement, bot
 
 @dataclass(frozen=True)
 class Outcome:
-    """A fine-tune with its verdict; a better model is the default from then on. command: that made it."""
+    """A fine-tune with its verdict. command: that made it. default_before: the default model when it was made."""
 
     name: str
     command: str
     finetuned: Finetuned
     verdict: Verdict
+    default_before: str
+
+    @property
+    def becomes_default(self) -> bool:
+        """A model better than the default; one that is better than another parent was not compared with it."""
+        return self.verdict.better and self.finetuned.parent == self.default_before
 
     def figures(self) -> list[dict[str, Any]]:
         """What the gate measured, as JSON."""
@@ -40,7 +46,7 @@ class Outcome:
             "held_out": {"images": len(done.held_out.images), "by": done.held_out.by},
             "better": self.verdict.better,
             "reason": self.verdict.reason,
-            "default": self.verdict.better,
+            "default": self.becomes_default,
             "figures": self.figures(),
             "looks": [{"step": step, "loss": round(loss, 5)} for step, loss in done.looks],
             "notes": list(done.notes),
@@ -56,7 +62,7 @@ def report_markdown(outcome: Outcome) -> str:
     lines = [
         f"# {outcome.name}, learnt from {done.parent}",
         "",
-        f"{verdict.reason} It was {'' if verdict.better else 'not '}made the default model.",
+        f"{verdict.reason} It was {'' if outcome.becomes_default else 'not '}made the default model.",
         "",
         f"- {done.steps} steps; the weights are of step {done.best_step}"
         + (", which is the parent as it was." if done.best_step == 0 else "."),
