@@ -135,7 +135,7 @@ def info(name: str, as_json: bool) -> None:
         for figure in lineage.figures:
             click.echo(f"    {_figure(figure)}")
     if card is not None:
-        click.echo("\n" + card.read_text("utf-8"))
+        click.echo("\n" + card.read_text("utf-8", errors="replace"))
 
 
 @command.command()
@@ -201,7 +201,7 @@ def import_(source: Path, name: str | None) -> None:
 
     if not source.exists():
         raise ModelError(f"There is no file or folder {source}.")
-    new = name or source.stem
+    new = name or (source.resolve().name if source.is_dir() else source.stem)
     check_new_name(new)
     packed = source.is_file() and source.suffix.lower() == ".zip"
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ def load_expectation(model: Any, precision: str, geometry: str) -> "Expect":
 def load_predictor(
     model_name: str | None, device: str, precision: str, batch_size: int | None, geometry: str
 ) -> tuple[Any, "Predict"]:
-    """(model, predict) for a model name or path, the bundled one for None.
+    """(model, predict) for a model name or path, the default one for None.
 
     Raises ModelError or UsageError when the model or the device cannot be used.
     """

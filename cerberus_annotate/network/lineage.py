@@ -57,6 +57,8 @@ def lineage_in(folder: Path) -> Lineage | None:
         figures = tuple(content["figures"])
         for figure in figures:
             _check(figure)
+        if not isinstance(content["better"], bool):
+            raise TypeError("better")
         return Lineage(**{**content, "harvests": harvests, "figures": figures})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} cannot be read as a model's lineage; delete it to go on without it.") from error

@@ -1,5 +1,6 @@
 """Models by name: those that the package ships, and those that the user imported or taught. Loads no torch."""
 
+import logging
 import os
 import shutil
 import zipfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from cerberus_annotate.errors import ModelError
 from cerberus_annotate.files import copy_file, replace_file, sync_folder, write_in_one_step
 from cerberus_annotate.network.lineage import LINEAGE, Lineage, lineage_in
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "cerberus-small"
 """The bundled model that is used until the user chooses another, see `default_model`."""
@@ -47,9 +50,17 @@ def user_folder() -> Path:
 
 
 def default_model() -> str:
-    """The model that is used when none is named: the user's choice while it is there, else the bundled one."""
+    """The model that is used when none is named: the user's choice, else the bundled one.
+
+    A choice that names a model which is gone is warned of, and the bundled one is used.
+    """
     chosen = _chosen()
-    return chosen if any(model.name == chosen for model in registered_models()) else DEFAULT_MODEL
+    if not chosen or any(model.name == chosen for model in registered_models()):
+        return chosen or DEFAULT_MODEL
+    logger.warning(
+        "The default model '%s' is gone; '%s' is used. `models use` chooses the default.", chosen, DEFAULT_MODEL
+    )
+    return DEFAULT_MODEL
 
 
 def _chosen() -> str:
@@ -58,6 +69,12 @@ def _chosen() -> str:
         return (user_folder().parent / CHOSEN).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def _forget_choice_of(name: str) -> None:
+    """So that a later model of the same name is not the default unless it is chosen.  Raises OSError."""
+    if _chosen() == name:
+        (user_folder().parent / CHOSEN).unlink()
 
 
 def use_model(name: str) -> None:
@@ -165,7 +182,8 @@ def export_model(name: str, target: Path) -> Path:
     files = [model.weights, *(path for extra in BESIDE if (path := model.weights.with_name(extra)).is_file())]
 
     def write(file: object) -> None:
-        with zipfile.ZipFile(file, "w") as archive:  # type: ignore[call-overload]
+        # files of reproducible packages are dated 1970, before what a .zip can tell
+        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:  # type: ignore[call-overload]
             for path in files:
                 archive.write(path, path.name)
 
@@ -206,6 +224,7 @@ def remove_model(name: str) -> None:
     with _sentences(f"The model '{name}' could not be removed from {folder}"):
         shutil.rmtree(gone, ignore_errors=True)
         folder.replace(gone)  # gone in one step, whatever the deletion meets
+        _forget_choice_of(name)
         shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -219,8 +238,7 @@ def _new_folder(name: str) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         try:
             yield temporary
-            if _chosen() == name:  # a choice of a model that is gone is none of the new one
-                (user_folder().parent / CHOSEN).unlink()
+            _forget_choice_of(name)
             temporary.replace(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -1,5 +1,6 @@
 """`models use|export|import|remove`, through the command line."""
 
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,23 @@ def test_an_archive_can_write_nowhere_else(call: Call, tmp_path: Path, weights: 
     assert "is damaged, or no .zip file" in call("models", "import", archive, "--name", "cut").err
     (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + bytes(18))
     assert "holds no model" in call("models", "import", tmp_path / "empty.zip").err
+
+
+def test_a_folder_gives_a_model_all_of_its_name(call: Call, tmp_path: Path, weights: Path) -> None:
+    folder = tmp_path / "v1.2"
+    folder.mkdir()
+    shutil.copy(weights, folder / "weights.pt")
+    (folder / "card.md").write_bytes(b"\xff card")
+    assert "Imported as 'v1.2'" in call("models", "import", folder).out
+    assert call("models", "info", "v1.2").out.endswith(" card\n")
+
+
+def test_a_default_that_is_gone_is_a_sentence_beside_the_list(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    call("models", "use", "lab")
+    shutil.rmtree(user_folder() / "lab")
+    default = [one["name"] for one in call("models", "list", "--json").json["models"] if one["default"]]
+    assert default == ["cerberus-small"]
+    assert "The default model 'lab' is gone; 'cerberus-small' is used." in caplog.text
 
 
 def test_a_half_written_model_is_none(call: Call, weights: Path) -> None:

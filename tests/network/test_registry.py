@@ -1,9 +1,12 @@
 """The models that we know by name: what becomes one, what never does, and which is the default."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,13 +115,35 @@ def test_the_default_is_the_bundled_one_until_another_is_chosen(weights: Path, h
     assert default_model() == DEFAULT_MODEL
 
 
-def test_a_model_does_not_inherit_that_one_of_its_name_was_the_default(weights: Path) -> None:
+def test_a_default_that_is_gone_is_told_of_and_the_bundled_one_is_used(
+    weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = register_model(weights, "lab", LINEAGE, "").weights.parent
+    use_model("lab")
+    shutil.rmtree(folder)
+    assert default_model() == DEFAULT_MODEL
+    assert f"The default model 'lab' is gone; '{DEFAULT_MODEL}' is used." in caplog.text
+
+
+@pytest.mark.parametrize("remove", [lambda: remove_model("lab"), lambda: shutil.rmtree(user_folder() / "lab")])
+def test_a_model_does_not_inherit_that_one_of_its_name_was_the_default(
+    weights: Path, home: Path, remove: Callable[[], None]
+) -> None:
+    register_model(weights, "lab", LINEAGE, "")
+    use_model("lab")
+    remove()
+    assert default_model() == DEFAULT_MODEL
+    register_model(weights, "lab", LINEAGE, "")
+    assert default_model() == DEFAULT_MODEL
+    assert not (home / "default-model").exists()
+
+
+def test_a_removed_default_is_not_missed(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     register_model(weights, "lab", LINEAGE, "")
     use_model("lab")
     remove_model("lab")
     assert default_model() == DEFAULT_MODEL
-    register_model(weights, "lab", LINEAGE, "")
-    assert default_model() == DEFAULT_MODEL
+    assert caplog.text == ""
 
 
 def test_only_models_of_the_user_are_removed() -> None:
@@ -143,6 +168,12 @@ def test_a_model_goes_to_another_machine_whole(weights: Path, tmp_path: Path, mo
     assert read_lineage("lab") == LINEAGE
 
 
+def test_a_model_whose_files_are_dated_1970_is_exported(weights: Path, tmp_path: Path) -> None:
+    os.utime(register_model(weights, "lab", LINEAGE, "").weights, (0, 0))
+    with zipfile.ZipFile(export_model("lab", tmp_path)) as archive:
+        assert archive.read("weights.pt") == b"weights"
+
+
 def test_an_archive_that_is_damaged_inside_is_a_sentence(tmp_path: Path) -> None:
     archive = tmp_path / "lab.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
@@ -158,7 +189,13 @@ def test_an_archive_that_is_damaged_inside_is_a_sentence(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "change", [{"figures": [1]}, {"figures": [{**FIGURE, "after": {"value": "0.5", "ci": [0, 1]}}]}, {"harvests": [{}]}]
+    "change",
+    [
+        {"better": "yes"},
+        {"figures": [1]},
+        {"figures": [{**FIGURE, "after": {"value": "0.5", "ci": [0, 1]}}]},
+        {"harvests": [{}]},
+    ],
 )
 def test_a_lineage_from_elsewhere_that_is_none_is_a_sentence(weights: Path, change: dict[str, object]) -> None:
     model = register_model(weights, "lab", replace(LINEAGE, harvests=(), figures=()), "")
