@@ -1,4 +1,4 @@
-"""The curve of a model over its rounds, as SVG."""
+"""The curve of models over their rounds, as SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,29 +7,38 @@ from cerberus_annotate.report.facts import Round
 
 WIDTH, HEIGHT, MARGIN = 560, 220, 46
 
+LEAST_SPREAD = 0.02
+"""Of the measure; smaller differences are not blown up to the height of the drawing."""
+
 
 @dataclass(frozen=True)
-class Point:
-    """x, y: in px of the drawing. label: the model. value: of the measure."""
+class Segment:
+    """A round: from the parent (x1, y1) to the model (x2, y2), with the model's interval; all in px of the drawing.
 
-    x: float
-    y: float
-    label: str
-    value: float
+    told: the round in words.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    low: float
+    high: float
+    told: str
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One measure on one set over the rounds. ticks: (y, value)."""
+    """One measure on one set over the rounds. ticks: (y, value). labels: (x, model)."""
 
     title: str
-    points: tuple[Point, ...]
+    segments: tuple[Segment, ...]
     ticks: tuple[tuple[float, float], ...]
-    path: str
+    labels: tuple[tuple[float, str], ...]
 
 
 def curves(rounds: Sequence[Round]) -> tuple[Curve, ...]:
-    """A curve for each set and measure, in the order of the rounds; the first parent's figure is its first point."""
+    """A curve for each set and measure. A model stands at its first appearance, so several may be made of one."""
     of_measure: dict[tuple[str, str], list[Round]] = {}
     for one in rounds:
         of_measure.setdefault((one.data, one.measure), []).append(one)
@@ -37,17 +46,27 @@ def curves(rounds: Sequence[Round]) -> tuple[Curve, ...]:
 
 
 def _curve(title: str, rounds: Sequence[Round]) -> Curve:
-    values = [(rounds[0].parent, rounds[0].before), *((one.model, one.after) for one in rounds)]
-    numbers = [value for _, value in values]
-    spread = max(max(numbers) - min(numbers), 0.02)
-    low, high = min(numbers) - 0.15 * spread, max(numbers) + 0.15 * spread
+    models = list(dict.fromkeys(name for one in rounds for name in (one.parent, one.model)))
+    numbers = [number for one in rounds for number in (one.before, one.after, one.low, one.high)]
+    missing = max(0.0, LEAST_SPREAD - (max(numbers) - min(numbers))) / 2
+    low, high = min(numbers) - missing, max(numbers) + missing
+    step = (WIDTH - 2 * MARGIN) / (len(models) - 1 or 1)
+    places = {name: round(MARGIN + at * step, 1) for at, name in enumerate(models)}
 
     def y_of(value: float) -> float:
         return round(MARGIN / 2 + (HEIGHT - 1.5 * MARGIN) * (high - value) / (high - low), 1)
 
-    step = (WIDTH - 2 * MARGIN) / max(len(values) - 1, 1)
-    points = tuple(
-        Point(round(MARGIN + at * step, 1), y_of(value), label, value) for at, (label, value) in enumerate(values)
+    segments = tuple(
+        Segment(
+            places[one.parent],
+            y_of(one.before),
+            places[one.model],
+            y_of(one.after),
+            y_of(one.low),
+            y_of(one.high),
+            f"{one.parent}: {one.before:.4f}, {one.model}: {one.after:.4f} ({one.low:.4f} to {one.high:.4f})",
+        )
+        for one in rounds
     )
-    ticks = tuple((y_of(value), value) for value in (min(numbers), max(numbers)))
-    return Curve(title, points, ticks, "M" + " L".join(f"{point.x} {point.y}" for point in points))
+    ticks = tuple((y_of(value), value) for value in (low, high))
+    return Curve(title, segments, ticks, tuple((x, name) for name, x in places.items()))

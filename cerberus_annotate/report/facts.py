@@ -22,12 +22,12 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class SlideFacts:
-    """An image of the project. thumbnail: uint8 (h, w, 3) with outlines, None where there is none. tissue_mm2: its
+    """An image of the project. thumbnail: with outlines, as a data URI, None where there is none. tissue_mm2: its
     tissue. reviewed_mm2: of it reviewed. verdicts: what became of reviewed predictions. warnings: sentences.
     """
 
     name: str
-    thumbnail: Rgb | None
+    thumbnail: str | None
     tissue_mm2: float | None
     reviewed_mm2: float
     classes: tuple[ClassCount, ...]
@@ -48,17 +48,35 @@ class Strip:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model whose predictions were reviewed. accepted: of `reviewed` predictions. parent: None where not known."""
+    """A model of the project. runs: how many. last: day of the last one, "" without. accepted: those of its `reviewed`
+    predictions that were left as they were.
+    """
 
     name: str
-    parent: str | None
+    runs: int
+    last: str
     accepted: int
     reviewed: int
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """What a model was made from. day: when. regions, objects: of its harvests. verdict: the gate's sentence."""
+
+    name: str
+    parent: str
+    day: str
+    regions: int
+    objects: int
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Round:
-    """A measure of a model of the lineage on one set of held-out images, against its parent."""
+    """A measure of a model on a set of held-out images, and of its parent on the same ones.
+
+    low, high: the 95 % interval of `after`.
+    """
 
     model: str
     parent: str
@@ -66,20 +84,23 @@ class Round:
     measure: str
     before: float
     after: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """All of a report. runs: a sentence each. verdicts: over all slides. notes: sentences."""
+    """All of a report. verdicts: over all slides. rounds, learnt: parents before what was made of them."""
 
     project: str
     created: str
     version: str
     slides: tuple[SlideFacts, ...]
     classes: tuple[ClassCount, ...]
+    tissue_mm2: float
+    reviewed_mm2: float
     verdicts: Mapping[str, int]
     strips: tuple[Strip, ...]
     models: tuple[ModelFacts, ...]
     rounds: tuple[Round, ...]
-    runs: tuple[str, ...]
-    notes: tuple[str, ...]
+    learnt: tuple[Learnt, ...]

@@ -7,12 +7,14 @@ from typing import Any
 from cerberus_annotate.files import write_whole
 from cerberus_annotate.report.curve import HEIGHT, MARGIN, WIDTH, curves
 from cerberus_annotate.report.facts import ReportFacts, SlideFacts
-from cerberus_annotate.report.pictures import jpeg_data_uri
 from cerberus_annotate.report.render import render
 
 VERDICTS = ("accepted", "reshaped", "reclassified", "deleted", "added", "split", "merged")
 A_PAGE = 24
 """Slides that are shown at a time."""
+
+LABEL_WIDTH = 84
+"""Characters of all models below a curve; names that would overlap are cut."""
 
 
 def write_report(facts: ReportFacts, path: Path) -> None:
@@ -22,14 +24,17 @@ def write_report(facts: ReportFacts, path: Path) -> None:
 
 def report_html(facts: ReportFacts) -> str:
     """The report's HTML. Slides stand in it as data, of which a page at a time is shown."""
+    drawn = curves(facts.rounds)
     return render(
         "report.html",
         facts=facts,
         slides=_script_safe(json.dumps([_slide(one) for one in facts.slides], ensure_ascii=False)),
         verdicts=VERDICTS,
         strips={verdict: [one for one in facts.strips if one.verdict == verdict] for verdict in VERDICTS},
-        curves=curves(facts.rounds),
+        curves=drawn,
         drawing={"width": WIDTH, "height": HEIGHT, "margin": MARGIN},
+        label_length=LABEL_WIDTH // max((len(curve.labels) for curve in drawn), default=1),
+        unreadable=sum(one.thumbnail is None for one in facts.slides),
         page_size=A_PAGE,
     )
 
@@ -37,7 +42,7 @@ def report_html(facts: ReportFacts) -> str:
 def _slide(facts: SlideFacts) -> dict[str, Any]:
     return {
         "name": facts.name,
-        "picture": "" if facts.thumbnail is None else jpeg_data_uri(facts.thumbnail, 55),
+        "picture": facts.thumbnail or "",
         "tissue": facts.tissue_mm2,
         "reviewed": facts.reviewed_mm2,
         "classes": [

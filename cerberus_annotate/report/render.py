@@ -10,7 +10,8 @@ from cerberus_annotate.report.pictures import jpeg_data_uri
 def environment() -> Environment:
     """jinja2 over `report/templates`: escapes everything, and a name that is not given is an error.
 
-    Filters: `picture` (uint8 (h, w, 3) → data URI of a JPEG), `number` (1234.5 → 1,234), `share` (0.123 → 12.3 %).
+    Filters: `picture` (uint8 (h, w, 3) → data URI of a JPEG), `number` (1234.5 → 1,234),
+    `area` (mm², three digits after the point below 1), `share` (0.123 → 12.3 %).
     """
     made = Environment(
         loader=PackageLoader("cerberus_annotate.report"),
@@ -21,6 +22,7 @@ def environment() -> Environment:
     )
     made.filters["picture"] = jpeg_data_uri
     made.filters["number"] = lambda value, digits=0: f"{value:,.{digits}f}"
+    made.filters["area"] = lambda value: f"{value:,.{3 if value < 1 else 1}f}"
     made.filters["share"] = lambda value, digits=1: f"{100 * value:.{digits}f} %"
     return made
 

@@ -63,13 +63,26 @@ def test_counts_corrections_and_the_slide_that_is_gone(project: Project) -> None
     assert lost.thumbnail is None
     assert "lost.tif" in lost.warnings[0]
     (model,) = facts.models
-    assert (model.name, model.accepted, model.reviewed) == ("stub", 6, 9)
+    assert (model.name, model.runs, model.accepted, model.reviewed) == ("stub", 1, 6, 9)
+    assert (facts.tissue_mm2, facts.reviewed_mm2) == (seen.tissue_mm2, seen.reviewed_mm2)
+
+
+def test_without_its_slide_the_objects_of_an_image_count_all_the_same(project: Project, tmp_path: Path) -> None:
+    there = gather(project, Options())
+    (tmp_path / "a.tif").unlink()
+    gone = gather(project, Options())
+    assert gone.verdicts == there.verdicts
+    assert gone.reviewed_mm2 == there.reviewed_mm2
+    assert [(one.name, one.count) for one in gone.classes] == [(one.name, one.count) for one in there.classes]
+    assert [one.density for one in gone.classes] == [None, None]
+    assert gone.strips == ()
+    assert "a.tif" in gone.slides[0].warnings[0]
 
 
 def test_a_strip_shows_the_prediction_and_what_was_left(project: Project) -> None:
     strips = {strip.verdict: strip for strip in gather(project, Options()).strips}
     assert set(strips) == {"reshaped", "reclassified", "deleted"}
-    assert strips["reclassified"].told == "Nucleus: Epithelial → Nucleus: Connective"
+    assert strips["reclassified"].told == "Nucleus: Epithelial → Nucleus: Connective (1 such)"
 
     def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
         return bool((picture == colour).all(2).any())

@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import cerberus_annotate
@@ -13,18 +13,17 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.feedback.runs import Run, read_runs
 from cerberus_annotate.harvest.types import meaning_of, table_of
-from cerberus_annotate.network.registry import read_lineage
 from cerberus_annotate.qupath import Image, Project
-from cerberus_annotate.report.facts import ClassCount, ModelFacts, ReportFacts, Round, SlideFacts, Strip
-from cerberus_annotate.report.gathering.corrections import Correction, chosen, strip_of
-from cerberus_annotate.report.gathering.one_slide import look_at_slide
+from cerberus_annotate.report.facts import ClassCount, Colour, ModelFacts, ReportFacts, SlideFacts, Strip
+from cerberus_annotate.report.gathering.corrections import Correction, Pair, chosen, kept, strip_of
+from cerberus_annotate.report.gathering.lineage import learnt_of, lineages_of, rounds_of
+from cerberus_annotate.report.gathering.one_slide import Seen, look_at_slide
+from cerberus_annotate.slide.tissue import NOMINAL_MPP
 
 logger = logging.getLogger(__name__)
 
 FEW_SLIDES, LARGE_THUMBNAIL, SMALL_THUMBNAIL = 100, 420, 220
 """Up to so many slides thumbnails are large; with more of them a file would not pass as an attachment."""
-
-MOST_ANCESTORS = 50
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of images done, of all, and the name of the next one."""
@@ -32,14 +31,32 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class _Sums:
-    """What adds up over slides."""
+    """What adds up over slides. on_tissue: objects by class in slides whose tissue is known."""
 
-    counts: Counter[str]
-    colours: dict[str, tuple[int, int, int]]
-    verdicts: Counter[str]
-    accepted: Counter[str]
-    reviewed: Counter[str]
-    tissue: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    on_tissue: Counter[str] = field(default_factory=Counter)
+    colours: dict[str, Colour] = field(default_factory=dict)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    pairs: Counter[Pair] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+    reviewed: Counter[str] = field(default_factory=Counter)
+    tissue_mm2: float = 0.0
+    reviewed_mm2: float = 0.0
+
+    def add(self, seen: Seen) -> None:
+        """One slide more."""
+        facts = seen.facts
+        for one in facts.classes:
+            self.counts[one.name] += one.count
+            self.on_tissue[one.name] += one.count if facts.tissue_mm2 else 0
+            self.colours[one.name] = one.colour
+        self.verdicts.update(facts.verdicts)
+        self.pairs.update(seen.pairs)
+        self.tissue_mm2 += facts.tissue_mm2 or 0.0
+        self.reviewed_mm2 += facts.reviewed_mm2
+        for model, (accepted, of) in seen.models.items():
+            self.accepted[model] += accepted
+            self.reviewed[model] += of
 
 
 def gather(project: Project, options: Options, progress: Progress | None = None) -> ReportFacts:
@@ -52,9 +69,9 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
     runs = {run.id: run for run in read_runs(work_folder(project))}
     meaning = meaning_of(table_of(run.parameters) for run in runs.values())
     side = LARGE_THUMBNAIL if len(images) <= FEW_SLIDES else SMALL_THUMBNAIL
-    sums = _Sums(Counter(), {}, Counter(), Counter(), Counter())
+    sums = _Sums()
     slides: list[SlideFacts] = []
-    found: list[tuple[str, Correction]] = []
+    found: list[Correction] = []
     for number, image in enumerate(images):
         if progress is not None:
             progress(number, len(images), image.name)
@@ -65,91 +82,71 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
             slides.append(SlideFacts(image.name, None, None, 0.0, (), {}, (str(error) or type(error).__name__,)))
             continue
         slides.append(seen.facts)
-        found = chosen([*found, *((image.id, one) for one in seen.corrections)])
-        _add(sums, seen.facts)
-        for model, (accepted, of) in seen.models.items():
-            sums.accepted[model] += accepted
-            sums.reviewed[model] += of
-    names = list(dict.fromkeys([*sums.reviewed, *(run.model for run in runs.values())]))
+        sums.add(seen)
+        if seen.facts.thumbnail is not None:
+            found = kept([*found, *seen.corrections])
+    models = _models(runs.values(), sums)
+    lineages = lineages_of([model.name for model in models])
     return ReportFacts(
         project=project.name,
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         version=cerberus_annotate.__version__,
         slides=tuple(slides),
         classes=tuple(
-            ClassCount(name, sums.colours[name], count, count / sums.tissue if sums.tissue else None)
+            ClassCount(
+                name, sums.colours[name], count, sums.on_tissue[name] / sums.tissue_mm2 if sums.tissue_mm2 else None
+            )
             for name, count in sums.counts.most_common()
         ),
+        tissue_mm2=sums.tissue_mm2,
+        reviewed_mm2=sums.reviewed_mm2,
         verdicts=dict(sums.verdicts),
-        strips=tuple(_strips(project, images, found, options)),
-        models=tuple(ModelFacts(name, _parent(name), sums.accepted[name], sums.reviewed[name]) for name in names),
-        rounds=tuple(_rounds(names)),
-        runs=tuple(_run_said(run) for run in runs.values()),
-        notes=(),
+        strips=tuple(_strips(project, images, chosen(found, sums.pairs), sums.pairs, options)),
+        models=models,
+        rounds=rounds_of(lineages),
+        learnt=learnt_of(lineages),
     )
 
 
-def _add(sums: _Sums, facts: SlideFacts) -> None:
-    for one in facts.classes:
-        sums.counts[one.name] += one.count
-        sums.colours[one.name] = one.colour
-    sums.verdicts.update(facts.verdicts)
-    sums.tissue += facts.tissue_mm2 or 0.0
+def _models(runs: Iterable[Run], sums: _Sums) -> tuple[ModelFacts, ...]:
+    """In the order in which they first ran; those of which only predictions are left come last."""
+    of_model: dict[str, list[Run]] = {}
+    for run in runs:
+        of_model.setdefault(run.model, []).append(run)
+    for name in sums.reviewed:
+        of_model.setdefault(name, [])
+    return tuple(
+        ModelFacts(
+            name,
+            len(some),
+            max((run.started for run in some), default="")[:10],
+            sums.accepted[name],
+            sums.reviewed[name],
+        )
+        for name, some in of_model.items()
+    )
 
 
 def _strips(
-    project: Project, images: Sequence[Image], found: Sequence[tuple[str, Correction]], options: Options
+    project: Project, images: Sequence[Image], found: Sequence[Correction], pairs: Mapping[Pair, int], options: Options
 ) -> list[Strip]:
-    """The pictures; those of a slide that went away meanwhile are left out."""
+    """The pictures, in the order of `found`; those of a slide that went away meanwhile are left out."""
     by_id = {image.id: image for image in images}
-    strips: list[Strip] = []
-    for image_id in dict.fromkeys(image_id for image_id, _ in found):
+    strips: dict[int, Strip] = {}
+    for image_id in dict.fromkeys(one.image for one in found):
+        image = by_id[image_id]
         try:
-            with open_image(project, by_id[image_id], options) as slide:
-                strips += [strip_of(one, slide, by_id[image_id].name) for key, one in found if key == image_id]
+            with open_image(project, image, options) as slide:
+                mpp = image.pixel_size or slide.mpp or options.mpp or (NOMINAL_MPP, NOMINAL_MPP)
+                for at, one in enumerate(found):
+                    if one.image == image_id:
+                        strips[at] = strip_of(one, slide, mpp, image.name, _caption(one, pairs))
         except (CerberusError, OSError):
             logger.debug("strips of %s", image_id, exc_info=True)
-    return strips
+    return [strips[at] for at in sorted(strips)]
 
 
-def _parent(name: str) -> str | None:
-    try:
-        lineage = read_lineage(name)
-    except CerberusError:
-        return None
-    return None if lineage is None else lineage.parent
-
-
-def _rounds(names: Sequence[str]) -> list[Round]:
-    """Figures of the models and their ancestors, the first ancestor first."""
-    ordered: list[str] = []
-    for name in names:
-        line: list[str] = []
-        ancestor: str | None = name
-        while ancestor is not None and ancestor not in line and len(line) < MOST_ANCESTORS:
-            line.append(ancestor)
-            ancestor = _parent(ancestor)
-        ordered += [one for one in reversed(line) if one not in ordered]
-    rounds = []
-    for name in ordered:
-        if _parent(name) is None:
-            continue
-        lineage = read_lineage(name)
-        assert lineage is not None
-        rounds += [
-            Round(
-                name,
-                lineage.parent,
-                str(figure["data"]),
-                f"{figure['task']} {figure['measure']}".replace("_", " "),
-                float(figure["before"]["value"]),
-                float(figure["after"]["value"]),
-            )
-            for figure in lineage.figures
-            if figure["class"] is None
-        ]
-    return rounds
-
-
-def _run_said(run: Run) -> str:
-    return f"{run.started[:16].replace('T', ' ')}: {run.model}"
+def _caption(correction: Correction, pairs: Mapping[Pair, int]) -> str:
+    if correction.verdict != "reclassified":
+        return correction.told
+    return f"{correction.told} ({pairs[correction.pair]:,} such)"
