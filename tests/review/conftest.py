@@ -26,17 +26,14 @@ def tiny() -> Model:
     config = NetworkConfig(
         blocks=(1, 1, 1, 1),
         widths=(4, 4, 4, 4, 8),
-        stem_kernel=8,
+        stem_kernel=3,
         head_width=4,
         decoders=(
-            DecoderConfig(
-                "Nuclei", (HeadConfig("INST", INSTANCE_CLASSES, 2), HeadConfig("TYPE", ("nolabel", "dark", "pale")))
-            ),
+            DecoderConfig("Nuclei", (instance, HeadConfig("TYPE", ("nolabel", "dark", "pale")))),
             DecoderConfig("Gland", (instance,), stages=3),
         ),
         patch_head=None,
         margin=104,
-        stem_stride=2,
     )
     torch.manual_seed(1)
     network = Cerberus(config).eval().requires_grad_(False)

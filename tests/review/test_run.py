@@ -11,7 +11,8 @@ from shapely.geometry import Point, box
 
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import run
-from cerberus_annotate.errors import UsageError
+from cerberus_annotate.annotate.undo import restore
+from cerberus_annotate.errors import ProjectLockedError, UsageError
 from cerberus_annotate.feedback.reviewed import REVIEWED_KEY
 from cerberus_annotate.harvest.folder import read_harvest
 from cerberus_annotate.harvest.options import HarvestOptions
@@ -124,6 +125,19 @@ class TestWhatIsWritten:
         assert {uuid: after[0][uuid] for uuid in before[0]} == before[0]
         assert len(after[0]) == len(before[0]) + len(queue.regions) == len(before[0]) + 3
         assert project.images[1].data_path.read_bytes() == whole
+
+    def test_restore_takes_the_queue_back(self, make_project: Make, tiny: Model) -> None:
+        project = make_project()
+        run(project, StubModel(), Options(regions="whole"), predict)
+        before = project.images[0].data_path.read_bytes()
+        review(project, tiny, SMALL)
+        assert restore(project)[0].changed
+        assert project.images[0].data_path.read_bytes() == before
+
+    def test_of_a_large_project_a_sample(self, make_project: Make, tiny: Model, monkeypatch: Any) -> None:
+        monkeypatch.setattr("cerberus_annotate.review.run.MOST", 5)
+        queue = review(make_project("a.tif", "b.tif"), tiny, SMALL)
+        assert (queue.candidates, queue.squares, len(queue.regions)) == (4, 18, 4)
 
     def test_a_budget_that_cannot_be(self, make_project: Make, tiny: Model) -> None:
         with pytest.raises(UsageError, match="--budget 1 or more"):
@@ -247,6 +261,17 @@ class TestWhatGoesWrong:
         (sentence,) = review(project, tiny, SMALL).failed.values()
         assert "--any-stain" in sentence
         assert review(project, tiny, replace(SMALL, any_stain=True)).regions
+
+    def test_an_image_of_unknown_pixel_size(self, make_project: Make, tiny: Model) -> None:
+        project = make_project(mpp=None)
+        (sentence,) = review(project, tiny, SMALL).failed.values()
+        assert "how large a pixel of image 'one.tif' is" in sentence
+        assert review(project, tiny, replace(SMALL, mpp=(0.5, 0.5))).regions
+
+    def test_another_run_at_work(self, make_project: Make, tiny: Model) -> None:
+        project = make_project()
+        with open_project(project.path).lock(), pytest.raises(ProjectLockedError):
+            review(project, tiny, SMALL)
 
     def test_an_image_saved_meanwhile_is_left_as_it_is(self, make_project: Make, tiny: Model) -> None:
         project = make_project("a.tif", "b.tif")
