@@ -78,7 +78,8 @@ def targets(title: str, start: Start, rounds: Sequence[Round]) -> Table:
         last = [of_seed[-1] for of_seed in of_arm(rounds, arm).values()]
         if not last:
             continue
-        gain = spread([pq_of(one.held_out) / pq_of(start.held_out) - 1 for one in last])
+        before = pq_of(start.held_out)
+        gain = spread([pq_of(one.held_out) / before - 1 if before else float("nan") for one in last])
         rows.append(
             (
                 f"{arm}: PQ up by at least 10 %, interval above 0",

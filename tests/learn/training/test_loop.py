@@ -147,7 +147,7 @@ def test_masks_and_patch_classes_are_learnt_on_an_encoder_frozen_in_part(make_im
         start=str(start),
         freeze="first-1",
         side=128,
-        steps=60,
+        steps=160,
         rate=4e-3,
         average=0.9,
     )
