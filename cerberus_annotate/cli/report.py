@@ -17,7 +17,9 @@ from cerberus_annotate.cli.arguments import (
 
 @click.command(name="report", short_help="Write a project's slides, counts and corrections as one HTML file.")
 @project_argument
-@click.option("-o", "--out", type=FILE, default="report.html", show_default=True, help="The file to write.")
+@click.option(
+    "-o", "--out", type=FILE, default="report.html", metavar="FILE", show_default=True, help="The file to write."
+)
 @click.option("--images", multiple=True, metavar="GLOB", help="Only images whose name fits; may be repeated.")
 @mpp_option
 @slides_dir_option
@@ -49,10 +51,13 @@ def command(
     from rich.progress import Progress
 
     from cerberus_annotate.annotate.options import Options
+    from cerberus_annotate.errors import UsageError
     from cerberus_annotate.qupath import open_project
     from cerberus_annotate.report.gathering.project import gather
     from cerberus_annotate.report.project_page import write_report
 
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
+        raise UsageError(f"The report is an HTML file; give -o a name that ends with .html, not '{out}'.")
     opened = open_project(project, engine)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -24,6 +24,10 @@ def test_one_file_and_a_line(call: Call, slide: Path, stub: dict[str, Any], tmp_
     }
     html = (tmp_path / "r.html").read_text("utf-8")
     assert "Nucleus: Epithelial" in html
+    refused = call("report", project, "-o", project)
+    assert refused.code == 2
+    assert ".html" in refused.err
+    assert call("runs", "list", project).code == 0
     slide.unlink()
     gone = call("report", project, "-o", tmp_path / "r.html")
     assert gone.code == 1

@@ -3,9 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -18,8 +17,8 @@ from cerberus_annotate.report.outlines import draw_outlines
 from cerberus_annotate.slide.sampling import grid_size, read_scaled
 from cerberus_annotate.slide.slide import Slide
 
-EACH, OF_SLIDE, OF_PAIR = 6, 2, 2
-"""Strips of a verdict, how many of them from one slide, and how many of one pair of classes before the next pair."""
+EACH = 6
+"""Pictures of a verdict."""
 
 SIDE = 220
 """px of a picture."""
@@ -30,7 +29,6 @@ CONTEXT, LEAST_UM = 1.6, 20.0
 BEFORE: Colour = (230, 30, 30)
 AFTER: Colour = (20, 140, 60)
 
-T = TypeVar("T")
 Pair = tuple[str, str]
 """Class before and after."""
 
@@ -51,35 +49,19 @@ class Correction:
 
 
 def corrections_of(image: str, changes: Sequence[Change]) -> list[Correction]:
-    """The most telling corrections of an image: `OF_SLIDE` of each verdict, of reclassified ones of each class pair.
+    """The most telling corrections of an image: `EACH` of each verdict, of reclassified ones of each pair of classes.
 
     Of reshaped objects those that overlap least with what was predicted, of reclassified ones those that the model was
     surest of, of others the largest.
     """
-    corrected = [change for change in changes if change.verdict != "accepted"]
-    ordered = sorted(corrected, key=lambda change: -_telling(change))
-    found = [_correction(image, change) for change in _take(ordered, (_kind_of_change, OF_SLIDE))]
+    taken: list[Change] = []
+    counts: Counter[Hashable] = Counter()
+    for change in sorted(changes, key=lambda change: -_telling(change)):
+        if change.verdict != "accepted" and counts[_kind(change)] < EACH:
+            taken.append(change)
+            counts[_kind(change)] += 1
+    found = [_correction(image, change) for change in taken]
     return [one for one in found if one.before or one.after]
-
-
-def kept(found: Sequence[Correction]) -> list[Correction]:
-    """Those that may still be `chosen`, whatever comes after; their number does not grow with the slides."""
-    return _take(sorted(found, key=lambda one: -one.telling), (_kind, EACH))
-
-
-def chosen(found: Sequence[Correction], pairs: Mapping[Pair, int]) -> list[Correction]:
-    """The most telling `EACH` of every verdict, `OF_SLIDE` of them of one slide; of reclassified ones in turn `OF_PAIR`
-    of each pair of classes, the commonest first.  pairs: how many were reclassified so.
-    """
-    turn: Counter[Pair] = Counter()
-    order: list[tuple[int, int, float]] = []
-    ordered = sorted(found, key=lambda one: -one.telling)
-    for one in ordered:
-        is_pair = one.verdict == "reclassified"
-        order.append((turn[one.pair] // OF_PAIR, -pairs[one.pair], -one.telling) if is_pair else (0, 0, -one.telling))
-        turn[one.pair] += is_pair
-    by_order = [ordered[at] for at in sorted(range(len(ordered)), key=order.__getitem__)]
-    return _take(by_order, (lambda one: one.verdict, EACH), (lambda one: (one.verdict, one.image), OF_SLIDE))
 
 
 def strip_of(correction: Correction, slide: Slide, mpp: tuple[float, float], name: str, told: str) -> Strip:
@@ -139,21 +121,5 @@ def _told(change: Change) -> str:
     return (before if change.predicted else after) + overlap
 
 
-def _kind(correction: Correction) -> Hashable:
-    return correction.verdict, correction.pair if correction.verdict == "reclassified" else None
-
-
-def _kind_of_change(change: Change) -> Hashable:
+def _kind(change: Change) -> Hashable:
     return change.verdict, pair_of(change) if change.verdict == "reclassified" else None
-
-
-def _take(ordered: Iterable[T], *limits: tuple[Callable[[T], Hashable], int]) -> list[T]:
-    """In this order, but never more of one key than its limit says."""
-    taken: list[T] = []
-    counts: Counter[tuple[int, Hashable]] = Counter()
-    for one in ordered:
-        keys = [(at, key(one)) for at, (key, _) in enumerate(limits)]
-        if all(counts[key] < most for key, (_, most) in zip(keys, limits, strict=True)):
-            taken.append(one)
-            counts.update(keys)
-    return taken

@@ -15,7 +15,8 @@ from cerberus_annotate.feedback.runs import Run, read_runs
 from cerberus_annotate.harvest.types import meaning_of, table_of
 from cerberus_annotate.qupath import Image, Project
 from cerberus_annotate.report.facts import ClassCount, Colour, ModelFacts, ReportFacts, SlideFacts, Strip
-from cerberus_annotate.report.gathering.corrections import Correction, Pair, chosen, kept, strip_of
+from cerberus_annotate.report.gathering.choosing import chosen, kept
+from cerberus_annotate.report.gathering.corrections import Correction, Pair, strip_of
 from cerberus_annotate.report.gathering.lineage import learnt_of, lineages_of, rounds_of
 from cerberus_annotate.report.gathering.one_slide import Seen, look_at_slide
 from cerberus_annotate.slide.tissue import NOMINAL_MPP
