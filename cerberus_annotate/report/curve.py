@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from cerberus_annotate.report.facts import Round
 
 WIDTH, HEIGHT, MARGIN = 560, 220, 46
+INSET = 40
+"""px from the margin to the first and the last model, for their names below."""
 
 LEAST_SPREAD = 0.02
 """Of the measure; smaller differences are not blown up to the height of the drawing."""
@@ -50,8 +52,8 @@ def _curve(title: str, rounds: Sequence[Round]) -> Curve:
     numbers = [number for one in rounds for number in (one.before, one.after, one.low, one.high)]
     missing = max(0.0, LEAST_SPREAD - (max(numbers) - min(numbers))) / 2
     low, high = min(numbers) - missing, max(numbers) + missing
-    step = (WIDTH - 2 * MARGIN) / (len(models) - 1 or 1)
-    places = {name: round(MARGIN + at * step, 1) for at, name in enumerate(models)}
+    step = (WIDTH - 2 * (MARGIN + INSET)) / (len(models) - 1 or 1)
+    places = {name: round(MARGIN + INSET + at * step, 1) for at, name in enumerate(models)}
 
     def y_of(value: float) -> float:
         return round(MARGIN / 2 + (HEIGHT - 1.5 * MARGIN) * (high - value) / (high - low), 1)

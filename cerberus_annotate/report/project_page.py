@@ -13,7 +13,7 @@ VERDICTS = ("accepted", "reshaped", "reclassified", "deleted", "added", "split",
 A_PAGE = 24
 """Slides that are shown at a time."""
 
-LABEL_WIDTH = 84
+LABEL_WIDTH, LONGEST_LABEL = 72, 24
 """Characters of all models below a curve; names that would overlap are cut."""
 
 
@@ -33,7 +33,7 @@ def report_html(facts: ReportFacts) -> str:
         strips={verdict: [one for one in facts.strips if one.verdict == verdict] for verdict in VERDICTS},
         curves=drawn,
         drawing={"width": WIDTH, "height": HEIGHT, "margin": MARGIN},
-        label_length=LABEL_WIDTH // max((len(curve.labels) for curve in drawn), default=1),
+        label_length=min(LONGEST_LABEL, LABEL_WIDTH // max((len(curve.labels) for curve in drawn), default=1)),
         unreadable=sum(one.thumbnail is None for one in facts.slides),
         page_size=A_PAGE,
     )

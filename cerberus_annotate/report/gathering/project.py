@@ -95,7 +95,10 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
         slides=tuple(slides),
         classes=tuple(
             ClassCount(
-                name, sums.colours[name], count, sums.on_tissue[name] / sums.tissue_mm2 if sums.tissue_mm2 else None
+                name,
+                sums.colours[name],
+                count,
+                sums.on_tissue[name] / sums.tissue_mm2 if sums.on_tissue[name] else None,
             )
             for name, count in sums.counts.most_common()
         ),
