@@ -71,7 +71,7 @@ def command(
     failed = [slide for slide in facts.slides if slide.thumbnail is None]
     objects = sum(one.count for one in facts.classes)
     if as_json:
-        counts = {"images": len(facts.slides), "objects": objects, "differences": dict(facts.verdicts)}
+        counts = {"images": len(facts.slides), "objects": objects, "differences": facts.differences}
         click.echo(json.dumps({**counts, "failed": [slide.name for slide in failed], "out": str(out)}))
     else:
         click.echo(f"Written to {out}: {len(facts.slides):,} images, {objects:,} objects.")

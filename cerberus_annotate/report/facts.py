@@ -1,5 +1,6 @@
 """What a report tells, as plain data; the pages know nothing else."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Objects of a class. density: per mm² of tissue, None where the tissue is not known."""
+    """Objects of a class. density: per mm² of the area that densities are of, None where that is not known."""
 
     name: str
     colour: Colour
@@ -22,13 +23,15 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class SlideFacts:
-    """An image of the project. thumbnail: with outlines, as a data URI, None where there is none. tissue_mm2: its
-    tissue. reviewed_mm2: of it reviewed. verdicts: what became of reviewed predictions. warnings: sentences.
+    """An image of the project. thumbnail: with outlines, as a data URI, None where there is none. area: what densities
+    are of, in words, area_mm2 how large it is (None where not known). verdicts: what became of reviewed objects.
+    warnings: sentences.
     """
 
     name: str
     thumbnail: str | None
-    tissue_mm2: float | None
+    area: str
+    area_mm2: float | None
     reviewed_mm2: float
     classes: tuple[ClassCount, ...]
     verdicts: Mapping[str, int]
@@ -90,17 +93,29 @@ class Round:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """All of a report. verdicts: over all slides. rounds, learnt: parents before what was made of them."""
+    """All of a report. area_mm2: what densities are of, `area` in words.
+
+    verdicts: class → verdict → reviewed objects. rounds, learnt: parents before what was made of them.
+    """
 
     project: str
     created: str
     version: str
     slides: tuple[SlideFacts, ...]
     classes: tuple[ClassCount, ...]
-    tissue_mm2: float
+    area: str
+    area_mm2: float
     reviewed_mm2: float
-    verdicts: Mapping[str, int]
+    verdicts: Mapping[str, Mapping[str, int]]
     strips: tuple[Strip, ...]
     models: tuple[ModelFacts, ...]
     rounds: tuple[Round, ...]
     learnt: tuple[Learnt, ...]
+
+    @property
+    def differences(self) -> dict[str, int]:
+        """Verdict → objects, of all classes."""
+        total: Counter[str] = Counter()
+        for counts in self.verdicts.values():
+            total.update(counts)
+        return dict(total)

@@ -12,5 +12,6 @@ def jpeg_data_uri(rgb: NDArray[np.uint8], quality: int = 60) -> str:
     from PIL import Image
 
     encoded = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgb)).save(encoded, "JPEG", quality=quality, optimize=True)
+    # colours at full resolution, or thin outlines lose theirs
+    Image.fromarray(np.ascontiguousarray(rgb)).save(encoded, "JPEG", quality=quality, subsampling=0, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")

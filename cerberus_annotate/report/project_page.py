@@ -29,7 +29,7 @@ def report_html(facts: ReportFacts) -> str:
         "report.html",
         facts=facts,
         slides=_script_safe(json.dumps([_slide(one) for one in facts.slides], ensure_ascii=False)),
-        verdicts=VERDICTS,
+        verdicts=[name for name in VERDICTS if name in facts.differences],
         strips={verdict: [one for one in facts.strips if one.verdict == verdict] for verdict in VERDICTS},
         curves=drawn,
         drawing={"width": WIDTH, "height": HEIGHT, "margin": MARGIN},
@@ -43,7 +43,8 @@ def _slide(facts: SlideFacts) -> dict[str, Any]:
     return {
         "name": facts.name,
         "picture": facts.thumbnail or "",
-        "tissue": facts.tissue_mm2,
+        "area": facts.area,
+        "mm2": facts.area_mm2,
         "reviewed": facts.reviewed_mm2,
         "classes": [
             ["#{:02x}{:02x}{:02x}".format(*one.colour), one.name, one.count, one.density] for one in facts.classes

@@ -23,8 +23,8 @@ from cerberus_annotate.slide.tissue import NOMINAL_MPP
 
 logger = logging.getLogger(__name__)
 
-FEW_SLIDES, LARGE_THUMBNAIL, SMALL_THUMBNAIL = 100, 420, 220
-"""Up to so many slides thumbnails are large; with more of them a file would not pass as an attachment."""
+THUMBNAILS, LARGEST_THUMBNAIL = 14_000_000, 90_000
+"""Characters of all thumbnails and of one; a larger file would not pass as an attachment."""
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of images done, of all, and the name of the next one."""
@@ -32,16 +32,17 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass
 class _Sums:
-    """What adds up over slides. on_tissue: objects by class in slides whose tissue is known."""
+    """What adds up over slides. inside: objects by class in the areas that densities are of."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    on_tissue: Counter[str] = field(default_factory=Counter)
+    inside: dict[str, float] = field(default_factory=dict)
     colours: dict[str, Colour] = field(default_factory=dict)
-    verdicts: Counter[str] = field(default_factory=Counter)
+    verdicts: dict[str, Counter[str]] = field(default_factory=dict)
     pairs: Counter[Pair] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
     reviewed: Counter[str] = field(default_factory=Counter)
-    tissue_mm2: float = 0.0
+    areas: dict[str, None] = field(default_factory=dict)
+    area_mm2: float = 0.0
     reviewed_mm2: float = 0.0
 
     def add(self, seen: Seen) -> None:
@@ -49,11 +50,15 @@ class _Sums:
         facts = seen.facts
         for one in facts.classes:
             self.counts[one.name] += one.count
-            self.on_tissue[one.name] += one.count if facts.tissue_mm2 else 0
+            if one.density is not None and facts.area_mm2 is not None:
+                self.inside[one.name] = self.inside.get(one.name, 0.0) + one.density * facts.area_mm2
             self.colours[one.name] = one.colour
-        self.verdicts.update(facts.verdicts)
+        for name, counts in seen.verdicts.items():
+            self.verdicts.setdefault(name, Counter()).update(counts)
         self.pairs.update(seen.pairs)
-        self.tissue_mm2 += facts.tissue_mm2 or 0.0
+        if facts.area_mm2 is not None:
+            self.areas[facts.area] = None
+            self.area_mm2 += facts.area_mm2
         self.reviewed_mm2 += facts.reviewed_mm2
         for model, (accepted, of) in seen.models.items():
             self.accepted[model] += accepted
@@ -69,7 +74,7 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
     images = choose_images(project, options.images)
     runs = {run.id: run for run in read_runs(work_folder(project))}
     meaning = meaning_of(table_of(run.parameters) for run in runs.values())
-    side = LARGE_THUMBNAIL if len(images) <= FEW_SLIDES else SMALL_THUMBNAIL
+    most = min(THUMBNAILS / len(images), LARGEST_THUMBNAIL)
     sums = _Sums()
     slides: list[SlideFacts] = []
     found: list[Correction] = []
@@ -77,10 +82,10 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
         if progress is not None:
             progress(number, len(images), image.name)
         try:
-            seen = look_at_slide(project, image, options, meaning, runs, side)
+            seen = look_at_slide(project, image, options, meaning, runs, most)
         except (CerberusError, OSError, MemoryError, ValueError) as error:
             logger.debug("image %s", image.name, exc_info=True)
-            slides.append(SlideFacts(image.name, None, None, 0.0, (), {}, (str(error) or type(error).__name__,)))
+            slides.append(SlideFacts(image.name, None, "", None, 0.0, (), {}, (str(error) or type(error).__name__,)))
             continue
         slides.append(seen.facts)
         sums.add(seen)
@@ -98,13 +103,14 @@ def gather(project: Project, options: Options, progress: Progress | None = None)
                 name,
                 sums.colours[name],
                 count,
-                sums.on_tissue[name] / sums.tissue_mm2 if sums.on_tissue[name] else None,
+                sums.inside[name] / sums.area_mm2 if name in sums.inside else None,
             )
             for name, count in sums.counts.most_common()
         ),
-        tissue_mm2=sums.tissue_mm2,
+        area=next(iter(sums.areas)) if len(sums.areas) == 1 else "tissue, or regions that models looked at",
+        area_mm2=sums.area_mm2,
         reviewed_mm2=sums.reviewed_mm2,
-        verdicts=dict(sums.verdicts),
+        verdicts=dict(sorted(sums.verdicts.items())),
         strips=tuple(_strips(project, images, chosen(found, sums.pairs), sums.pairs, options)),
         models=models,
         rounds=rounds_of(lineages),
