@@ -86,4 +86,6 @@ def test_corrections_become_a_model_that_annotates_what_nobody_reviewed(
             corrected = {uuid for uuid, obj in before[entry.name].items() if RUN_KEY not in obj.metadata}
             assert {uuid: before[entry.name][uuid] for uuid in corrected}.items() <= now.items()
         else:
-            assert {obj.metadata.get(RUN_KEY) for obj in now.values()} == {newest.id}
+            # where no step made the held-out crops better, the model is its parent, whose predictions are there
+            runs = {obj.metadata.get(RUN_KEY) for obj in now.values()}
+            assert (newest.id in runs) is (learnt["best_step"] > 0), learnt
