@@ -96,7 +96,7 @@ def command(
     before = default_model()
     begun = parent or before
     _refuse_learnt_tests(replay, tests)
-    further = {_title(path, tests): _test_images(path, begun) for path in tests}
+    further = _test_sets(tests, begun)
     folder = out or Path(f"finetune-{name}")
     options = FinetuneOptions(begun, replay, steps, freeze, seed, accelerator, devices)
     with TrainingProgress() as progress:
@@ -240,8 +240,8 @@ def _title(folder: Path, folders: Sequence[Path]) -> str:
     return name if sum(other.resolve().name == name for other in folders) == 1 else str(folder)
 
 
-def _test_images(folder: Path, model_name: str) -> "Sequence[LabelledImage]":
-    """The split `test` of a data set, else all of it, read when asked for.
+def _test_sets(folders: Sequence[Path], model_name: str) -> "dict[str, Sequence[LabelledImage]]":
+    """The split `test` of each data set, else all of it, read when asked for.
 
     Raises UsageError where there is no image, or the model has no head for what the first one has labels of.
     """
@@ -251,10 +251,14 @@ def _test_images(folder: Path, model_name: str) -> "Sequence[LabelledImage]":
     from cerberus_annotate.learn.training.sources import LazyImages
     from cerberus_annotate.network import load_model
 
-    entries = read_data_set(folder).entries
-    chosen = [entry for entry in entries if entry.split == "test"] or list(entries)
-    if not chosen:
-        raise UsageError(f"{folder} has no image to measure on; leave it out of --test.")
-    if not scorable_tasks(chosen[0].read(), load_model(model_name)):
-        raise UsageError(f"{model_name} has no head for what {folder} has labels of; leave it out of --test.")
-    return LazyImages(chosen)
+    found: dict[str, Sequence[LabelledImage]] = {}
+    model = load_model(model_name) if folders else None
+    for folder in folders:
+        entries = read_data_set(folder).entries
+        chosen = [entry for entry in entries if entry.split == "test"] or list(entries)
+        if not chosen:
+            raise UsageError(f"{folder} has no image to measure on; leave it out of --test.")
+        if model is not None and not scorable_tasks(chosen[0].read(), model):
+            raise UsageError(f"{model_name} has no head for what {folder} has labels of; leave it out of --test.")
+        found[_title(folder, folders)] = LazyImages(chosen)
+    return found

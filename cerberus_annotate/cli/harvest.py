@@ -80,6 +80,7 @@ def command(
 
     Exit code 0: all done; 1: some images failed, or nothing was reviewed; 2: wrong usage or unusable project.
     """
+    from cerberus_annotate.cli.progress import with_bar
     from cerberus_annotate.harvest.formats import write_format
     from cerberus_annotate.harvest.options import HarvestOptions
     from cerberus_annotate.harvest.run import harvest
@@ -94,7 +95,7 @@ def command(
         mpp=choices["mpp"],
         slides_dirs=choices["slides_dir"],
     )
-    outcome = _with_bar(lambda progress: harvest(open_project(project, engine), out, options, progress))
+    outcome = with_bar(lambda progress: harvest(open_project(project, engine), out, options, progress))
     summary = summarise(outcome.harvest)
     written = [write_format(name, out, outcome.harvest) for name in formats if summary.images]
     if as_json:
@@ -122,17 +123,6 @@ def _class_table(path: Path | None) -> "ClassTable":
     if path is None:
         return ClassTable()
     return read_classes(path, known_classes(output_classes(official_config()), output_classes(lean_config())))
-
-
-def _with_bar(work: Any) -> "Outcome":
-    """The work, with a bar on a terminal's stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-        return work(lambda done, total, name: bar.update(task, completed=done, total=total, description=name))
 
 
 def _print(outcome: "Outcome", summary: "Summary", out: Path, written: list[Path]) -> None:

@@ -1,7 +1,8 @@
 """How far a command is, on stderr."""
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -9,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cerberus_annotate.feedback.runs import ImageRecord
 
 LINE_EVERY = 100
+
+Result = TypeVar("Result")
 
 
 class Bars:
@@ -96,3 +99,11 @@ class TrainingProgress(Bars):
         self._bars.update(self._steps, completed=done, total=total, told=told)
         if self._lines and (done % LINE_EVERY == 0 or done == total):
             self._say(f"step {done} of {total}: {told}")
+
+
+def with_bar(work: Callable[[Callable[[int, int, str], None]], Result]) -> Result:
+    """What `work` gives, with a bar on a terminal's stderr; it is handed what tells images done, of all, and a name."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+        return work(lambda done, total, name: bar.update(task, completed=done, total=total, description=name))

@@ -47,10 +47,8 @@ def command(
 
     Exit code 0: written; 1: written, but some images could not be read, which it lists; 2: wrong usage.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from cerberus_annotate.annotate.options import Options
+    from cerberus_annotate.cli.progress import with_bar
     from cerberus_annotate.errors import UsageError
     from cerberus_annotate.qupath import open_project
     from cerberus_annotate.report.gathering.project import gather
@@ -59,14 +57,8 @@ def command(
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise UsageError(f"The report is an HTML file; give -o a name that ends with .html, not '{out}'.")
     opened = open_project(project, engine)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-        facts = gather(
-            opened,
-            Options(images=images, mpp=mpp, slides_dirs=slides_dir),
-            lambda done, total, name: bar.update(task, completed=done, total=total, description=name),
-        )
+    options = Options(images=images, mpp=mpp, slides_dirs=slides_dir)
+    facts = with_bar(lambda progress: gather(opened, options, progress))
     write_report(facts, out)
     failed = [slide for slide in facts.slides if slide.thumbnail is None]
     objects = sum(one.count for one in facts.classes)

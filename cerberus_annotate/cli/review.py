@@ -69,6 +69,7 @@ def command(
     Exit code 0: regions were proposed; 1: some images failed, or nothing is left to review; 2: wrong usage.
     """
     from cerberus_annotate.cli.predictor import load_predictor
+    from cerberus_annotate.cli.progress import with_bar
     from cerberus_annotate.qupath import open_project
     from cerberus_annotate.report.review_page import write_review_page
     from cerberus_annotate.review.options import ReviewOptions
@@ -77,7 +78,7 @@ def command(
     options = ReviewOptions(tasks=choices.pop("tasks") or (), slides_dirs=choices.pop("slides_dir"), **choices)
     opened = open_project(project, engine)
     model, _ = load_predictor(model_name, device, options.precision, None, "auto")
-    queue = _with_bar(lambda progress: review(opened, model, options, progress))
+    queue = with_bar(lambda progress: review(opened, model, options, progress))
     write_review_page(_page_of(queue, opened.name, model.name), out)
     if as_json:
         click.echo(json.dumps(_as_json(queue, out), ensure_ascii=False))
@@ -88,17 +89,6 @@ def command(
     if not queue.regions and not queue.failed:
         click.echo("No region is left to review.", err=True)
     ctx.exit(1 if queue.failed or not queue.regions else 0)
-
-
-def _with_bar(work: Any) -> "Queue":
-    """The work, with a bar on a terminal's stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-        return work(lambda done, total, name: bar.update(task, completed=done, total=total, description=name))
 
 
 def _page_of(queue: "Queue", project: str, model: str) -> "ReviewPage":

@@ -11,6 +11,7 @@ from cerberus_annotate.feedback.reviewed import is_mark
 from cerberus_annotate.feedback.shapes import geometry_array
 from cerberus_annotate.objects.class_names import class_colour
 from cerberus_annotate.qupath import PathObject
+from cerberus_annotate.report.outlines import draw_outlines
 from cerberus_annotate.review.candidates import Bounds
 from cerberus_annotate.slide.sampling import read_scaled
 from cerberus_annotate.slide.slide import Rgb, Slide
@@ -21,20 +22,13 @@ SIDE = 400
 
 def picture_of(slide: Slide, bounds: Bounds, objects: Sequence[PathObject], side: int = SIDE) -> Rgb:
     """The region with the outlines of the objects that touch it, in the colours of their classes: uint8 (h, w, 3)."""
-    from PIL import Image, ImageDraw
-
     left, top, right, bottom = bounds
     scale = max(right - left, bottom - top) / side
     size = max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale))
     pixels = read_scaled(slide, round(left / scale), round(top / scale), *size, (scale, scale))
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    draw = ImageDraw.Draw(picture)
-    for obj in _touching(objects, box(*bounds)):
-        for part in shapely.get_parts(obj.roi):
-            for ring in (part.exterior, *part.interiors) if part.geom_type == "Polygon" else ():
-                points = (np.asarray(ring.coords) - (left, top)) / scale
-                draw.line([(x, y) for x, y in points.tolist()], fill=_colour(obj), width=2, joint="curve")
-    return np.asarray(picture)
+    touching = _touching(objects, box(*bounds))
+    outlines = [(obj.roi, _colour(obj)) for obj in touching if obj.roi is not None]
+    return draw_outlines(pixels, outlines, (left, top), scale)
 
 
 def _touching(objects: Sequence[PathObject], frame: BaseGeometry) -> list[PathObject]:

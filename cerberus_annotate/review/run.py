@@ -11,7 +11,7 @@ from cerberus_annotate.annotate.opening import check_type, choose_images, open_i
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.regions import find_regions
 from cerberus_annotate.errors import CerberusError
-from cerberus_annotate.feedback.reviewed import IGNORE_CLASS, REVIEWED_CLASS, reviewed_areas
+from cerberus_annotate.feedback.reviewed import REVIEWED_CLASS, ignored_area, reviewed_areas
 from cerberus_annotate.feedback.shapes import geometry_array, valid_polygons
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.network.model import Model
@@ -175,9 +175,9 @@ def _taken(image: Image, slide: Slide, objects: Sequence[PathObject], kept: Sequ
     """Where nothing is to be proposed: reviewed for whatever task, to be ignored, or waiting for review already."""
     size = slide.width, slide.height
     reviewed = reviewed_areas(image.name, objects, image.metadata, size, TASKS, TASKS)
-    ignored = [obj.roi for obj in objects if obj.kind == "annotation" and str(obj.path_class) == IGNORE_CLASS]
-    outlines = valid_polygons(geometry_array([*ignored, *(obj.roi for obj in kept)]))
-    return shapely.union_all([*reviewed.areas.values(), *outlines[~shapely.is_missing(outlines)].tolist()])
+    outlines = valid_polygons(geometry_array([obj.roi for obj in kept]))
+    waiting = outlines[~shapely.is_missing(outlines)].tolist()
+    return shapely.union_all([*reviewed.areas.values(), ignored_area(objects), *waiting])
 
 
 def _write_all(

@@ -46,10 +46,10 @@ class TaskScores:
 
     def as_json(self) -> dict[str, Any]:
         """Every measure as {"value", "ci"}; `images`; `per_class`, `confusion` and `notes` where there are any."""
-        content: dict[str, Any] = {name: _estimate(value) for name, value in self.measures.items()}
+        content: dict[str, Any] = {name: estimate_json(value) for name, value in self.measures.items()}
         if self.per_class:
             content["per_class"] = {
-                name: {key: _estimate(value) for key, value in of_class.items()}
+                name: {key: estimate_json(value) for key, value in of_class.items()}
                 for name, of_class in self.per_class.items()
             }
         if self.confusion is not None:
@@ -79,5 +79,6 @@ class Scores:
         return {task: scores.as_json() for task, scores in self.tasks.items()}
 
 
-def _estimate(estimate: Estimate) -> dict[str, Any]:
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """A measure as JSON has it: {"value", "ci"}."""
     return {"value": round(estimate.value, 4), "ci": [round(estimate.low, 4), round(estimate.high, 4)]}

@@ -7,14 +7,11 @@ from torch import Tensor
 
 from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.finetuning.stopping import LEARNT, grown_heads
-from cerberus_annotate.learn.training.thresholds import THRESHOLDS, nucleus_qualities, with_nucleus_threshold
+from cerberus_annotate.learn.training.thresholds import THRESHOLDS, looked_at, nucleus_qualities, with_nucleus_threshold
 from cerberus_annotate.network.cerberus import Cerberus
 
 SHARES = (0.15, 0.3, 0.6, 1.0)
 """Of the way from the parent to what was learnt."""
-
-IMAGES = 6
-"""Patches of each kind that are looked at, evenly spread."""
 
 WORTH = 0.01
 """PQ that a further step away from the parent must be worth."""
@@ -35,7 +32,7 @@ def mix(
     with new classes or without reviewed nuclei, stay as they are.
     """
     head = network.config.nucleus_head
-    seen = [image for some in patches for image in _spread(some) if image.nuclei is not None]
+    seen = [image for some in patches for image in looked_at(some) if image.nuclei is not None]
     if head is None or not head.inner_contour or grown_heads(parent, best) or not seen:
         return LEARNT
     qualities = []
@@ -50,11 +47,6 @@ def mix(
     if qualities[at][chosen] > qualities[at][own] + WORTH:
         network.config = with_nucleus_threshold(network.config, THRESHOLDS[chosen])
     return SHARES[at]
-
-
-def _spread(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    places = {int(at) for at in np.linspace(0, len(images) - 1, min(IMAGES, len(images)))}
-    return [images[at] for at in sorted(places)]
 
 
 def _along(parent: Mapping[str, Tensor], best: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

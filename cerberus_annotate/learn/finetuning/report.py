@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import cerberus_annotate
-from cerberus_annotate.learn.evaluation.metrics import RESAMPLES, Estimate
+from cerberus_annotate.learn.evaluation.metrics import RESAMPLES
+from cerberus_annotate.learn.evaluation.scores import estimate_json
 from cerberus_annotate.learn.evaluation.tables import MEASURE_TITLES, TASK_TITLES, Table, as_markdown, cell, number
 from cerberus_annotate.learn.finetuning.gate import GateRow, Verdict
 from cerberus_annotate.learn.finetuning.run import Finetuned
@@ -105,11 +106,7 @@ def _figure(row: GateRow) -> dict[str, Any]:
         "class": row.class_name,
         "measure": row.measure,
         "images": row.images,
-        "before": _estimate(row.before),
-        "after": _estimate(row.after),
-        "difference": _estimate(row.difference),
+        "before": estimate_json(row.before),
+        "after": estimate_json(row.after),
+        "difference": estimate_json(row.difference),
     }
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {"value": round(estimate.value, 4), "ci": [round(estimate.low, 4), round(estimate.high, 4)]}

@@ -18,8 +18,8 @@ from cerberus_annotate.learn.finetuning.options import FinetuneOptions
 from cerberus_annotate.learn.finetuning.stopping import EarlyStopping, fixed_batches
 from cerberus_annotate.learn.training.extension import Extension
 from cerberus_annotate.learn.training.heads import heads_of
-from cerberus_annotate.learn.training.loop import grid_of, train
-from cerberus_annotate.learn.training.plan import TASKS, Plan
+from cerberus_annotate.learn.training.loop import grid_of, rate_at, train
+from cerberus_annotate.learn.training.plan import TASKS
 from cerberus_annotate.learn.training.sources import fingerprint
 from cerberus_annotate.network.checkpoint import network_with, read_checkpoint, sha256_of, write_checkpoint
 from cerberus_annotate.network.folding import fold_norms
@@ -91,7 +91,7 @@ def finetune(
         progress=progress,
         extension=Extension(
             losses=losses_with_parent(fold_norms(parent), heads, plan, lesson.kept),
-            rate=lambda step: rate_at(step, plan),
+            rate=lambda step: rate_at(step, plan, WARM_UP),
             prepare=hold_norms,
             watch=stopping,
             columns=(*TASKS, *(KEEPING + task for task in TASKS)),
@@ -115,11 +115,6 @@ def finetune(
         held_out=HeldOut(harvested.test, harvested.by),
         notes=tuple(notes),
     )
-
-
-def rate_at(step: int, plan: Plan) -> float:
-    """Learning rate relative to the plan's: a short rise, constant, then linear to zero."""
-    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (plan.steps - step) / max(plan.fall * plan.steps, 1))
 
 
 def hold_norms(network: nn.Module) -> None:

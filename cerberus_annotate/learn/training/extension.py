@@ -35,11 +35,12 @@ class Watch(Protocol):
 @dataclass(frozen=True)
 class Extension:
     """losses: of a batch, by name, instead of those of its labels alone.  rate: of a step, relative to the plan's.
-    prepare: called with the network in training mode before every step.  columns: names of the losses.
+    prepare: called with the network in training mode before every step.  watch: may end the run before.  columns: names
+    of the losses.
     """
 
     losses: Callable[[nn.Module, Batch], dict[str, Tensor]]
     rate: Callable[[int], float]
-    prepare: Callable[[nn.Module], None]
-    watch: Watch
+    prepare: Callable[[nn.Module], None] = lambda network: None
+    watch: Watch | None = None
     columns: tuple[str, ...] = TASKS

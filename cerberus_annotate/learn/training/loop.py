@@ -20,7 +20,7 @@ from cerberus_annotate.learn.training.extension import Extension
 from cerberus_annotate.learn.training.heads import Heads, heads_of, network_for
 from cerberus_annotate.learn.training.log import TrainingLog
 from cerberus_annotate.learn.training.objective import batch_losses, decoder_rows, outputs_wanted
-from cerberus_annotate.learn.training.plan import TASKS, Plan
+from cerberus_annotate.learn.training.plan import Plan
 from cerberus_annotate.learn.training.samples import write_samples
 from cerberus_annotate.learn.training.thresholds import choose_nucleus_threshold, with_nucleus_threshold
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
@@ -83,7 +83,11 @@ def train(
     groups = parameter_groups(raw, plan.rate, plan.encoder_rate, plan.decay)
     model, optimiser = fabric.setup(raw, torch.optim.AdamW(groups))
     origin = {"plan": plan.as_dict(), "data": fingerprint, "config": shape.as_dict()}
-    watch = None if extension is None else extension.watch
+    how = extension or Extension(
+        losses=lambda model, batch: _losses(model, batch, heads, plan, layout),
+        rate=lambda step: rate_at(step, plan),
+    )
+    watch = how.watch
     first = read_progress(out / "last.pt", raw, average, optimiser, origin, fabric.device, watch)
     grid = grid_of(shape, plan.side)
     shares = [entry.share for entry in plan.data]
@@ -100,8 +104,8 @@ def train(
         watch.check(0, average)
     if watch is not None and watch.stopped:
         return out / "last.pt"
-    columns, log_every = (TASKS, LOG_EVERY) if extension is None else (extension.columns, extension.watch.every)
-    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, log_every, fabric.is_global_zero, columns) as log:
+    log_every = LOG_EVERY if watch is None else watch.every
+    with ThreadPoolExecutor(1) as loader, TrainingLog(out, first, log_every, fabric.is_global_zero, how.columns) as log:
         ahead = loader.submit(batch_at, first)
         for step in range(first, plan.steps):
             batch = ahead.result().to(fabric.device)
@@ -109,12 +113,11 @@ def train(
                 ahead = loader.submit(batch_at, step + 1)
             torch.manual_seed(plan.seed * 1_000_003 + step)
             for group in optimiser.param_groups:
-                group["lr"] = group["top"] * (rate_at(step, plan) if extension is None else extension.rate(step))
+                group["lr"] = group["top"] * how.rate(step)
             model.train()
-            if extension is not None:
-                extension.prepare(model)
+            how.prepare(model)
             freeze_modules(frozen)
-            losses = _losses(model, batch, heads, plan, layout) if extension is None else extension.losses(model, batch)
+            losses = how.losses(model, batch)
             if not losses:
                 raise UsageError(
                     f"Nothing to learn in step {step + 1}: none of the images {', '.join(batch.names)} has a label for "
@@ -154,9 +157,9 @@ def grid_of(config: NetworkConfig, side: int) -> Grid:
     return Grid(side, config.mpp, config.stem_stride, finer)
 
 
-def rate_at(step: int, plan: Plan) -> float:
-    """Learning rate relative to the plan's: warm-up over 100 steps, constant, then linear to zero."""
-    warm = min(1.0, (step + 1) / WARM_UP)
+def rate_at(step: int, plan: Plan, warm_up: int = WARM_UP) -> float:
+    """Learning rate relative to the plan's: a rise over `warm_up` steps, constant, then linear to zero."""
+    warm = min(1.0, (step + 1) / warm_up)
     return warm * min(1.0, (plan.steps - step) / max(plan.fall * plan.steps, 1))
 
 

@@ -29,11 +29,15 @@ def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[Labell
     """
     found = []
     for some in images:
-        spread = sorted({int(i) for i in np.linspace(0, len(some) - 1, min(IMAGES, len(some)))})
-        scores = [nucleus_qualities(network, image) for image in (some[i] for i in spread) if image.nuclei is not None]
+        scores = [nucleus_qualities(network, image) for image in looked_at(some) if image.nuclei is not None]
         if scores:
             found.append(np.mean(scores, axis=0))
     return THRESHOLDS[int(np.mean(found, axis=0).argmax())] if found else None
+
+
+def looked_at(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """`IMAGES` of them at most, evenly spread."""
+    return [images[i] for i in sorted({int(i) for i in np.linspace(0, len(images) - 1, min(IMAGES, len(images)))})]
 
 
 def with_nucleus_threshold(config: NetworkConfig, threshold: float) -> NetworkConfig:
