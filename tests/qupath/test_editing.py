@@ -212,6 +212,8 @@ coordinate = st.floats(0, 120_000, width=32)
 def test_what_is_added_is_read_back_valid_and_in_its_place(rings: list[list[tuple[float, float]]]) -> None:
     shapes = [shapely.convex_hull(MultiPoint(ring)) for ring in rings]
     shapes = [shape for shape in shapes if shape.geom_type == "Polygon" and shape.area > 1]
+    # one that is nowhere wider than the grid has no area on it, however long it is, and is refused (see below)
+    shapes = [shape for shape in shapes if not shape.buffer(-0.01).is_empty]
     read = through_a_file([PathObject(shape) for shape in shapes])
     assert len(read) == len(shapes)
     for item, shape in zip(read, shapes, strict=True):
@@ -234,6 +236,7 @@ def test_what_is_added_is_read_back_valid_and_in_its_place(rings: list[list[tupl
         (odd_square(math.inf), "not numbers"),
         (Polygon([(0, 0), (5, 0), (10, 0)]), "without area"),
         (Polygon([(0, 0), (0.001, 0), (0.001, 0.001)]), "without area"),
+        (Polygon([(0, 0), (0, 513), (0.00390625, 0)]), "without area"),
         (GeometryCollection([Point(1, 1), box(0, 0, 1, 1)]), "GeometryCollection"),
     ],
 )
