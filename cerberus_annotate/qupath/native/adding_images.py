@@ -9,6 +9,7 @@ from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.files import replace_file
 from cerberus_annotate.qupath.java import write_stream
 from cerberus_annotate.qupath.native import json_text, new_data
+from cerberus_annotate.qupath.native.data_file import release_of
 from cerberus_annotate.qupath.native.project_file import new_entry, save_project
 from cerberus_annotate.qupath.server import ServerBuilder
 from cerberus_annotate.qupath.uri import same_uri
@@ -38,7 +39,7 @@ def add_entry(
     try:
         folder.mkdir(parents=True)
         _write_files(folder, version, server, image_type, thumbnail)
-        tags = new_data.release_of(version) >= (0, 6)
+        tags = release_of(version) >= (0, 6)
         new_entry(content, entry_id, dict(server.json), name, metadata, tags)
         save_project(path, content)
     except BaseException as error:

@@ -1,6 +1,7 @@
 """data.qpdata: the parts of an image's data and where they stand in the stream."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,3 +224,21 @@ def header_text(stream: Stream) -> str:
     """`Data file version 3` and the like, "" when the first part is no such line."""
     first = stream.contents[0] if stream.contents else None
     return first.data[2:].decode("utf-8", "replace") if isinstance(first, Block) else ""
+
+
+def release_of(version: str) -> tuple[int, int]:
+    """(major, minor) of a QuPath version such as `0.6.0` or `v0.3.0-rc1`; a newest one when it cannot be read."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (99, 0)
+
+
+def release_of_stream(stream: Stream) -> tuple[int, int]:
+    """(major, minor) of the QuPath that wrote a data file, as far as it says."""
+    description = head_of(stream).description
+    if description.startswith("Image path:"):
+        return 0, 2
+    try:
+        version = json.loads(description)["qupathVersion"]
+    except (ValueError, TypeError, KeyError):
+        version = ""
+    return release_of(str(version))

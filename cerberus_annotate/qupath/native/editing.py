@@ -13,7 +13,7 @@ import shapely
 from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.java.values import ClassData, JavaObject
 from cerberus_annotate.qupath.native import descriptors as names
-from cerberus_annotate.qupath.native.data_file import root_of
+from cerberus_annotate.qupath.native.data_file import release_of_stream, root_of
 from cerberus_annotate.qupath.native.node_building import Nodes, probability_bytes
 from cerberus_annotate.qupath.native.object_parts import (
     OBJECT_ID,
@@ -24,6 +24,7 @@ from cerberus_annotate.qupath.native.object_parts import (
     metadata_of,
 )
 from cerberus_annotate.qupath.native.object_reading import Classes, Step, name_steps, read_steps, walk
+from cerberus_annotate.qupath.native.properties import set_property
 from cerberus_annotate.qupath.native.roi_writing import write_rois
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
 
@@ -45,7 +46,7 @@ class TreeEdit:
         self.changed = False
         self._all_pinned = False
         self._classes = Classes(listed_classes)
-        self._nodes = Nodes(self._classes)
+        self._nodes = Nodes(self._classes, release_of_stream(stream))
         # By the number of the UUID: a UUID's own hash is slow Python.
         self._steps: dict[int, Step] = {}
         self._stale: dict[int, Step] = {}
@@ -117,6 +118,11 @@ class TreeEdit:
             self._attach(child, parent)
         del self._steps[uuid.int]
         self._stale.pop(id(step), None)
+
+    def set_property(self, key: str, value: str) -> None:
+        """Give a property of the image's data a text; QuPath keeps it and shows it nowhere."""
+        set_property(self.stream, key, value, self._nodes.descriptors)
+        self.changed = True
 
     def close(self) -> None:
         """Let go of the tree; steps hold each other, and only the collector would free them, some time."""

@@ -21,6 +21,7 @@ from cerberus_annotate.qupath.native.data_file import (
     reading,
 )
 from cerberus_annotate.qupath.native.editing import TreeEdit
+from cerberus_annotate.qupath.native.properties import read_properties
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 from cerberus_annotate.qupath.server import ServerBuilder
 
@@ -50,6 +51,7 @@ class NativeImage:
         self._project = project
         self._entry = entry
         self._head: tuple[tuple[Path, int, int], Head] | None = None
+        self._properties: tuple[str, dict[str, str]] = ("", {})
         self.is_new = is_new
         self.id = str(entry["entryID"])
         self.server = ServerBuilder.from_json(entry.get("serverBuilder"))

@@ -1,6 +1,5 @@
 """The data of an image that was never saved, as QuPath writes it; and summary.json."""
 
-import re
 import struct
 import time
 import uuid as uuid_module
@@ -12,16 +11,10 @@ from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.java.values import Block, ClassData, JavaEnum, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native import json_text
-from cerberus_annotate.qupath.native.data_file import DEFAULT_STAINS
+from cerberus_annotate.qupath.native.data_file import DEFAULT_STAINS, release_of
 from cerberus_annotate.qupath.native.node_building import Nodes
 from cerberus_annotate.qupath.native.object_reading import Classes
 from cerberus_annotate.qupath.path_object import PathClass
-
-
-def release_of(version: str) -> tuple[int, int]:
-    """(major, minor) of a QuPath version such as `0.6.0` or `v0.3.0-rc1`; a newest one when it cannot be read."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (99, 0)
 
 
 def new_stream(version: str, server: Mapping[str, Any], uri: str, image_type: str) -> Stream:
@@ -29,9 +22,9 @@ def new_stream(version: str, server: Mapping[str, Any], uri: str, image_type: st
 
     image_type: name of the constant; the brightfield ones get QuPath's default stains.
     """
-    nodes = Nodes(Classes(()))
-    string, described = nodes.string, nodes.descriptors
     release = release_of(version)
+    nodes = Nodes(Classes(()), release)
+    string, described = nodes.string, nodes.descriptors
     if release < (0, 3):
         header, description = "Data file version 2", f"Image path: {uri}"
     else:

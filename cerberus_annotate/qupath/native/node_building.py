@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from cerberus_annotate.qupath.colours import Colour, default_colour, to_argb
-from cerberus_annotate.qupath.java.values import Block, ClassData, JavaArray, JavaObject, JavaString
+from cerberus_annotate.qupath.java.values import ClassData, JavaArray, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.descriptors import Descriptors
+from cerberus_annotate.qupath.native.measurement_names import name_list, name_map
 from cerberus_annotate.qupath.native.object_parts import OBJECT_ID, class_name, field_values
 from cerberus_annotate.qupath.native.object_reading import Classes, Step
 from cerberus_annotate.qupath.path_object import PathClass
@@ -28,7 +29,9 @@ class Nodes:
     What the file has already of descriptors, Integers, Booleans and PathClasses is used again (`adopt`).
     """
 
-    def __init__(self, classes: Classes) -> None:
+    def __init__(self, classes: Classes, release: tuple[int, int]) -> None:
+        """release: (major, minor) of the QuPath whose file it is."""
+        self._release = release
         self.descriptors = Descriptors()
         self._classes = classes
         self._strings: dict[str, JavaString] = {}
@@ -121,20 +124,19 @@ class Nodes:
         )
 
     def measurements(self, measurements: Mapping[str, float]) -> JavaObject | None:
-        """A DoubleList, or None without measurements."""
+        """A DoubleList, closed as QuPath's are, or None without measurements."""
         if not measurements:
             return None
         key = tuple(measurements)
         template = self._measurement_names.get(key)
         if template is None:
-            run = [Block(struct.pack(">i", len(key))), *map(self.string, key)]
-            template = self._measurement_names[key] = (struct.Struct(f">{len(key)}d"), run)
-        numbers, run = template
-        described = self.descriptors
-        # QuPath closes the list and pools the names, so each list needs an ArrayList of its own.
-        array_list = JavaObject(described["java.util.ArrayList"], [ClassData([len(key)], run)])
-        values = JavaArray(described["[D"], numbers.pack(*measurements.values()))
-        return JavaObject(described[names.DOUBLE_LIST], [ClassData([False, None, array_list]), ClassData([values])])
+            texts = [self.string(name) for name in key]
+            name_to_place = name_map(self.descriptors, texts, self.integer)
+            shared = [True, name_to_place, name_list(self.descriptors, texts, self._release)]
+            template = self._measurement_names[key] = (struct.Struct(f">{len(key)}d"), shared)
+        numbers, shared = template
+        values = JavaArray(self.descriptors["[D"], numbers.pack(*measurements.values()))
+        return JavaObject(self.descriptors[names.DOUBLE_LIST], [ClassData(list(shared)), ClassData([values])])
 
     def vertices(self, x: bytes, y: bytes) -> list[Any]:
         """The two float[] of big-endian coordinates."""

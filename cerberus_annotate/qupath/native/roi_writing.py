@@ -1,7 +1,7 @@
 """Shapely geometries as regions of interest of the stream, checked and mended on the way.
 
-New vertices lie on a grid of 0.01 px and are float32 numbers: what QuPath's readers round to, so that every version
-reads the same. A ring that crosses itself, is empty or not finite never gets into a file.
+New vertices of areas lie on a grid of 0.01 px and are float32 numbers: what QuPath's readers round to, so that every
+version reads the same. A ring that crosses itself, is empty or not finite never gets into a file.
 """
 
 from collections.abc import Callable, Sequence
@@ -185,7 +185,7 @@ def _write_one(nodes: Nodes, geometry: BaseGeometry, kind: str, plane: Plane, wh
     if shape == _LINE and kind != "Polyline" and len(points) == 2:
         (x, y), (x2, y2) = points
         return nodes.roi(names.LINE, (c, t, x, x2, y, y2, z, None))
-    points = on_grid(points)
+    # Nothing is rounded here: QuPath reads the vertices of lines and points as they are.
     vertices = nodes.vertices(float_bytes(points[:, 0]), float_bytes(points[:, 1]))
     if shape == _LINE:
         return nodes.roi(names.POLYLINE, (c, t, z, *vertices))
