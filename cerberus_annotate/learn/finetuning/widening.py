@@ -1,5 +1,6 @@
 """A type head with more classes: the network stays as it was and says so of new ones when it has learnt them."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ def widened(network: Cerberus, types: Mapping[str, tuple[str, ...]]) -> Cerberus
     says is at first what it said before.
     """
     if not types:
-        return network
+        return copy.deepcopy(network).eval()
     heads = heads_of(network.config)
     grown = {heads.output(task): names for task, names in types.items()}
     decoders = tuple(

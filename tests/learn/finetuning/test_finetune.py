@@ -14,6 +14,7 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.evaluation import metrics
 from cerberus_annotate.learn.evaluation.drawing import drawn
 from cerberus_annotate.learn.finetuning import run
+from cerberus_annotate.learn.finetuning.mixing import SHARES
 from cerberus_annotate.learn.finetuning.run import Finetuned, FinetuneOptions, finetune
 from cerberus_annotate.network import load_model
 from cerberus_annotate.network.checkpoint import read_checkpoint
@@ -68,6 +69,21 @@ def test_nuclei_of_another_look_are_learnt_and_glands_are_not_forgotten(
     assert not torch.equal(network.backbone.conv1.weight, old.backbone.conv1.weight)
     for name, value in network.output_head["Gland"].state_dict().items():
         assert torch.equal(value, old.output_head["Gland"].state_dict()[name])
+
+
+def test_what_is_kept_lies_on_the_way_from_the_parent(
+    parent: Path, write_harvest: WriteHarvest, tmp_path: Path
+) -> None:
+    harvest = write_harvest(green_tissue(1), ["a"], ["train"])
+    done = finetune([harvest], "green", tmp_path / "out", options(parent, steps=30))
+    old, kept = read_checkpoint(parent).state_dict(), read_checkpoint(done.weights).state_dict()
+    student = torch.load(tmp_path / "out" / "last.pt", weights_only=True)["state"]
+    floats = [name for name, value in old.items() if value.is_floating_point()]
+    way = torch.cat([(student[name] - old[name]).flatten() for name in floats])
+    gone = torch.cat([(kept[name] - old[name]).flatten() for name in floats])
+    share = float(gone @ way / (way @ way))
+    assert min(abs(share - one) for one in SHARES) < 0.02
+    assert float((gone - share * way).norm() / gone.norm()) < 0.1  # weights are stored in half precision
 
 
 def test_a_new_class_becomes_a_class_in_qupath(parent: Path, write_harvest: WriteHarvest, tmp_path: Path) -> None:

@@ -35,9 +35,14 @@ def test_a_wider_head_gives_the_old_answers_and_keeps_the_old_weights(parent: Pa
     assert torch.equal(after["Gland-INST"], before["Gland-INST"])
 
 
-def test_without_new_types_the_network_is_the_same(parent: Path) -> None:
+def test_without_new_types_it_is_a_network_of_its_own_with_the_same_weights(parent: Path) -> None:
     network = read_checkpoint(parent)
-    assert widened(network, {}) is network
+    same = widened(network, {})
+    for name, value in network.state_dict().items():
+        assert torch.equal(same.state_dict()[name], value)
+    with torch.no_grad():
+        same.conv_map.weight.add_(1)
+    assert not torch.equal(same.conv_map.weight, network.conv_map.weight)
 
 
 def test_a_new_class_begins_as_the_one_that_its_nuclei_are_taken_for(parent: Path) -> None:
