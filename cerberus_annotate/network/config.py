@@ -27,7 +27,8 @@ class HeadConfig:
     finer: how many times finer than the grid its map is (sub-pixel convolution, Shi et al. 2016).  inner_contour:
     the contour class is the rim of the object itself, so that inside and contour together are the object; else, as in
     the reference, it straddles the outline.  threshold: probability from which a pixel belongs to an object with an
-    inner contour, chosen on training images.
+    inner contour; marker: probability of inside from which it belongs to the middle that tells touching objects apart.
+    Both are chosen on images that were learnt from.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class HeadConfig:
     finer: int = 1
     inner_contour: bool = False
     threshold: float = 0.5
+    marker: float = 0.55
 
 
 @dataclass(frozen=True)

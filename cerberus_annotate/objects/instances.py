@@ -18,9 +18,8 @@ Mask = NDArray[np.bool_]
 SMALLEST_NUCLEUS = 8
 SMALLEST_MARKER = 4
 
-RIMMED_MARKER = 0.55
 SMALLEST_RIMMED = 20
-"""px of the network's grid, 5 µm²; this and the marker's probability were chosen on training images."""
+"""px of the network's grid, 5 µm², chosen on training images."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,12 @@ class AreaSettings:
 class NucleusSettings:
     """How nuclei are cut out of their maps. finer: how many times finer than the network's grid the maps are.
     inner_contour: the contour class is the nuclei's own rim; else it straddles their outlines, as in the reference.
-    threshold: probability from which a pixel belongs to a nucleus with such a rim."""
+    threshold, marker: for nuclei with such a rim, as in `rimmed_nucleus_instances`."""
 
     finer: int = 1
     inner_contour: bool = False
     threshold: float = 0.5
+    marker: float = 0.55
 
 
 def gland_settings(scale: float = 1.0) -> AreaSettings:
@@ -92,17 +92,21 @@ def nucleus_instances(inside: NDArray[np.float32], contour: NDArray[np.float32])
 
 
 def rimmed_nucleus_instances(
-    inside: NDArray[np.float32], contour: NDArray[np.float32], threshold: float = 0.5, finer: int = 1
+    inside: NDArray[np.float32],
+    contour: NDArray[np.float32],
+    threshold: float = 0.5,
+    marker: float = 0.55,
+    finer: int = 1,
 ) -> Labels:
     """Nuclei whose contour is their own rim, as an int32 label map (H, W), 0 background; ids may have gaps.
 
     `inside` and `contour` are probabilities, float32 (H, W). Every pixel of (inside + contour) > threshold goes to the
-    nearest marker (inside > RIMMED_MARKER) of its own connected part; a part without a marker is one nucleus. What is
+    nearest marker (inside > `marker`) of its own connected part; a part without a marker is one nucleus. What is
     smaller than SMALLEST_RIMMED is dropped. `finer` says how many pixels a side a network pixel has.
     """
     covered = fill_holes((inside + contour) > threshold)
     part, parts = ndimage.label(covered)
-    markers = _components((inside > RIMMED_MARKER) & covered, SMALLEST_MARKER * finer**2)
+    markers = _components((inside > marker) & covered, SMALLEST_MARKER * finer**2)
     marked = np.zeros(parts + 1, np.bool_)
     marked[part[markers > 0]] = True
     marked[0] = True

@@ -120,7 +120,7 @@ def nuclei_in_tile(
 
 def _cut_out(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: NucleusSettings) -> Labels:
     if settings.inner_contour:
-        return rimmed_nucleus_instances(inside, contour, settings.threshold, settings.finer)
+        return rimmed_nucleus_instances(inside, contour, settings.threshold, settings.marker, settings.finer)
     return nucleus_instances(inside, contour)
 
 

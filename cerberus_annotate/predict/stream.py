@@ -92,7 +92,9 @@ def predict_slide(
 def nucleus_settings(model: Model) -> NucleusSettings:
     """How the model's nuclei are cut out."""
     head = model.network.config.nucleus_head
-    return NucleusSettings() if head is None else NucleusSettings(head.finer, head.inner_contour, head.threshold)
+    if head is None:
+        return NucleusSettings()
+    return NucleusSettings(head.finer, head.inner_contour, head.threshold, head.marker)
 
 
 def network_in(model: Model, dtype: torch.dtype) -> Cerberus:

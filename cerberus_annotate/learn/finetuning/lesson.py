@@ -43,12 +43,13 @@ what the harvest corrects."""
 
 @dataclass(frozen=True)
 class Lesson:
-    """images: of each data set of the plan.  network: to be taught, with a class for every type.  kept: image's name in
-    batches → task that it keeps from the parent → weight.  notes: sentences for the user.
+    """images: of each data set of the plan.  replay: those that are replayed.  network: to be taught, with a class for
+    every type.  kept: image's name in batches → task that it keeps from the parent → weight.  notes: for the user.
     """
 
     plan: Plan
     images: tuple[Sequence[LabelledImage], ...]
+    replay: tuple[Sequence[LabelledImage], ...]
     network: Cerberus
     kept: Mapping[str, Mapping[str, float]]
     notes: tuple[str, ...]
@@ -87,6 +88,7 @@ def prepare_lesson(
     return Lesson(
         plan=_plan(name, options, heads, area, bool(unreviewed), list(replay)),
         images=(harvested.train, *([unreviewed] if unreviewed else []), *replay.values()),
+        replay=tuple(replay.values()),
         network=network,
         kept=kept,
         notes=tuple(_notes(added, types, heads, options.parent)),

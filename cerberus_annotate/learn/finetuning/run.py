@@ -100,7 +100,7 @@ def finetune(
     if is_first_process():
         best = network_with(network.config, stopping.best, last)
         if stopping.best_step > 0:
-            mix(best, parent.state_dict(), stopping.best, (harvested.val, harvested.train))
+            mix(best, parent.state_dict(), stopping.best, (harvested.val, harvested.train), lesson.replay)
         write_checkpoint(out / "weights.pt", best, plan=plan.as_dict(), data=data)
     notes = [*harvested.notes, *lesson.notes]
     if not crops:

@@ -22,7 +22,7 @@ from cerberus_annotate.learn.training.log import TrainingLog
 from cerberus_annotate.learn.training.objective import batch_losses, decoder_rows, outputs_wanted
 from cerberus_annotate.learn.training.plan import Plan
 from cerberus_annotate.learn.training.samples import write_samples
-from cerberus_annotate.learn.training.thresholds import choose_nucleus_threshold, with_nucleus_threshold
+from cerberus_annotate.learn.training.thresholds import choose_thresholds, with_thresholds
 from cerberus_annotate.learn.training.transfer import encoder_parts, freeze_modules, parameter_groups, take_weights
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.checkpoint import network_with, read_checkpoint, write_checkpoint
@@ -205,8 +205,8 @@ def write_weights(checkpoint: Path, path: Path, images: Sequence[Sequence[Labell
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = network_with(NetworkConfig.from_dict(content["config"]), content["state"], checkpoint)
     head = network.config.nucleus_head
-    threshold = choose_nucleus_threshold(network, images) if head is not None and head.inner_contour else None
-    if threshold is not None:
-        network.config = with_nucleus_threshold(network.config, threshold)
+    chosen = choose_thresholds(network, images) if head is not None and head.inner_contour else None
+    if chosen is not None:
+        network.config = with_thresholds(network.config, chosen)
     write_checkpoint(path, network, plan=content["plan"], data=content["data"])
     return path

@@ -1,7 +1,7 @@
-"""The threshold of the nuclei's outlines, chosen on training images after training."""
+"""The thresholds by which nuclei are cut out, chosen on labelled images after training."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -13,26 +13,73 @@ from cerberus_annotate.learn.data.labelled_image import LabelledImage
 from cerberus_annotate.learn.evaluation.ignoring import mainly_counted
 from cerberus_annotate.learn.evaluation.metrics import overlap, panoptic_quality
 from cerberus_annotate.network.cerberus import Cerberus
-from cerberus_annotate.network.config import NetworkConfig
+from cerberus_annotate.network.config import HeadConfig, NetworkConfig
 from cerberus_annotate.objects.instances import rimmed_nucleus_instances
 from cerberus_annotate.predict.pixels import network_input
 
-THRESHOLDS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
+OUTLINES = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
+MARKERS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
 IMAGES = 6
 """Images of a data set that are looked at, evenly spread over it."""
 
 
-def choose_nucleus_threshold(network: Cerberus, images: Sequence[Sequence[LabelledImage]]) -> float | None:
-    """Of `THRESHOLDS` the one with the highest PQ, mean over images, then over data sets; None where none has nuclei.
-
-    images: the training images by data set.
+@dataclass(frozen=True)
+class Thresholds:
+    """outline: probability from which a pixel belongs to a nucleus.  marker: probability of inside from which it
+    belongs to the middle of one.
     """
-    found = []
-    for some in images:
-        scores = [nucleus_qualities(network, image) for image in looked_at(some) if image.nuclei is not None]
-        if scores:
-            found.append(np.mean(scores, axis=0))
-    return THRESHOLDS[int(np.mean(found, axis=0).argmax())] if found else None
+
+    outline: float
+    marker: float
+
+
+@dataclass(frozen=True)
+class NucleusMaps:
+    """inside, contour: probabilities, float16 (h, w), `finer` times as fine as the network's grid.  truth, ignore: int
+    and bool (H, W) on the image's own pixels.
+    """
+
+    inside: NDArray[np.float16]
+    contour: NDArray[np.float16]
+    finer: int
+    truth: NDArray[Any]
+    ignore: NDArray[np.bool_] | None
+
+
+def choose_thresholds(network: Cerberus, images: Sequence[Sequence[LabelledImage]]) -> Thresholds | None:
+    """The best outline on the training images, by data set; None where none has nuclei.
+
+    The marker stays: the best ones of different data sets lie far apart, and a mean would serve none of them.
+    """
+    found = [[nucleus_maps(network, image) for image in looked_at(some) if image.nuclei is not None] for some in images]
+    maps = [some for some in found if some]
+    return best_outline(maps, thresholds_of(network.config))[0] if maps else None
+
+
+def best_thresholds(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> tuple[Thresholds, float]:
+    """The thresholds with the highest PQ, mean over images, then over data sets, and that PQ.
+
+    The best marker at the outline of `own`, then the best outline at that marker; `own` where no other is better.
+    """
+    best, highest = own, quality(maps, own)
+    for tried in (Thresholds(own.outline, marker) for marker in MARKERS):
+        if (found := quality(maps, tried)) > highest:
+            best, highest = tried, found
+    return best_outline(maps, best)
+
+
+def best_outline(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> tuple[Thresholds, float]:
+    """The outline with the highest PQ at the marker of `own`, as in `best_thresholds`."""
+    best, highest = own, quality(maps, own)
+    for tried in (Thresholds(outline, own.marker) for outline in OUTLINES):
+        if (found := quality(maps, tried)) > highest:
+            best, highest = tried, found
+    return best, highest
+
+
+def quality(maps: Sequence[Sequence[NucleusMaps]], thresholds: Thresholds) -> float:
+    """PQ of nuclei that are cut out so, mean over images, then over data sets."""
+    return float(np.mean([np.mean([_quality(one, thresholds) for one in some]) for some in maps]))
 
 
 def looked_at(images: Sequence[LabelledImage]) -> list[LabelledImage]:
@@ -40,39 +87,41 @@ def looked_at(images: Sequence[LabelledImage]) -> list[LabelledImage]:
     return [images[i] for i in sorted({int(i) for i in np.linspace(0, len(images) - 1, min(IMAGES, len(images)))})]
 
 
-def with_nucleus_threshold(config: NetworkConfig, threshold: float) -> NetworkConfig:
-    """The configuration with the threshold in its nuclei's head."""
-    decoders = tuple(
-        replace(d, heads=tuple(replace(h, threshold=threshold) if h.inner_contour else h for h in d.heads))
-        for d in config.decoders
-    )
+def thresholds_of(config: NetworkConfig) -> Thresholds:
+    """Those of the nuclei's head, which the configuration must have."""
+    assert config.nucleus_head is not None
+    return Thresholds(config.nucleus_head.threshold, config.nucleus_head.marker)
+
+
+def with_thresholds(config: NetworkConfig, thresholds: Thresholds) -> NetworkConfig:
+    """The configuration with the thresholds in its nuclei's head."""
+
+    def changed(head: HeadConfig) -> HeadConfig:
+        return replace(head, threshold=thresholds.outline, marker=thresholds.marker) if head.inner_contour else head
+
+    decoders = tuple(replace(d, heads=tuple(changed(head) for head in d.heads)) for d in config.decoders)
     return replace(config, decoders=decoders)
 
 
-def nucleus_qualities(network: Cerberus, image: LabelledImage) -> list[float]:
-    """PQ of the nuclei of an image that has them labelled, for each of `THRESHOLDS`."""
+def nucleus_maps(network: Cerberus, image: LabelledImage) -> NucleusMaps:
+    """What a network says of an image that has nuclei labelled."""
+    config, head = network.config, network.config.nucleus_head
     assert image.nuclei is not None
-    inside, contour = nucleus_probabilities(network, image)
-    head = network.config.nucleus_head
     assert head is not None
-    qualities = []
-    for threshold in THRESHOLDS:
-        labels = rimmed_nucleus_instances(inside, contour, threshold, head.finer)
-        found: NDArray[Any] = cv2.resize(labels, image.nuclei.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        truth = image.nuclei
-        if image.ignore is not None:
-            truth, found = mainly_counted(truth, image.ignore), mainly_counted(found, image.ignore)
-        qualities.append(panoptic_quality(overlap(truth, found))[0])
-    return qualities
-
-
-def nucleus_probabilities(network: Cerberus, image: LabelledImage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Probabilities of inside and contour, float32, on the pixels of the nuclei's head."""
-    config = network.config
-    assert config.nucleus_head is not None
     pixels, own = network_input(image.rgb, image.mpp, network, config.margin * config.stem_stride)
     with torch.inference_mode():
         logits = network(pixels, config.margin, ["Nuclei-INST"])["Nuclei-INST"]
-    probability = logits.float().softmax(1)[0, 1:].cpu().numpy()
-    rows, columns = (round(side * config.nucleus_head.finer / config.stem_stride) for side in own)
-    return probability[0, :rows, :columns], probability[1, :rows, :columns]
+    probability = logits.float().softmax(1)[0, 1:].half().cpu().numpy()
+    rows, columns = (round(side * head.finer / config.stem_stride) for side in own)
+    inside, contour = probability[:, :rows, :columns]
+    return NucleusMaps(inside, contour, head.finer, image.nuclei, image.ignore)
+
+
+def _quality(maps: NucleusMaps, thresholds: Thresholds) -> float:
+    inside, contour = maps.inside.astype(np.float32), maps.contour.astype(np.float32)
+    labels = rimmed_nucleus_instances(inside, contour, thresholds.outline, thresholds.marker, maps.finer)
+    truth = maps.truth
+    found: NDArray[Any] = cv2.resize(labels, truth.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    if maps.ignore is not None:
+        truth, found = mainly_counted(truth, maps.ignore), mainly_counted(found, maps.ignore)
+    return panoptic_quality(overlap(truth, found))[0]

@@ -126,7 +126,7 @@ def test_images_without_a_label_for_the_plan_are_named(make_image: MakeImage, tm
 def test_more_images_than_fit_in_memory_still_give_weights(
     make_image: MakeImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cerberus_annotate.learn.training.thresholds.THRESHOLDS", (0.5,))
+    monkeypatch.setattr("cerberus_annotate.learn.training.thresholds.OUTLINES", (0.5,))
     image = make_image(1)
     lazy = LazyImages([Entry("one", "train", None, None, lambda: image)])
     last = train(replace(PLAN, steps=1), [lazy], tmp_path, config=narrow(PLAN), accelerator="cpu")
