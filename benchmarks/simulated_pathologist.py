@@ -54,6 +54,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--regions", type=int, default=10, help="of a round")
     parser.add_argument("--steps", type=int, default=80, help="of each fine-tune")
+    parser.add_argument("--replay", action="store_true", help="learn the sets that the start model knows beside it")
     parser.add_argument("--arms", type=names, default=ARMS, help=f"of {','.join(ARMS)}")
     parser.add_argument("--page", type=Path, default=Path("docs/results/simulated-pathologist.md"))
     parser.add_argument("--only-report", action="store_true", help="only write the page of the results that are there")
@@ -85,10 +86,13 @@ def run(given: argparse.Namespace) -> None:
         "rounds": given.rounds,
         "regions": given.regions,
         "steps": given.steps,
+        "replay": given.replay,
     }
     check_settings(given.out, settings)
     material = read_material(given.data, left_out)
-    experiment = Experiment(left_out, given.data, material, start, given.out, given.rounds, given.regions, given.steps)
+    experiment = Experiment(
+        left_out, given.data, material, start, given.out, given.rounds, given.regions, given.steps, given.replay
+    )
     print(
         f"{left_out.title}: {len(material.regions)} regions of {len(material.pool)} images to choose from, "
         f"{len(material.held_out)} images held out",

@@ -65,11 +65,11 @@ def take_in(project: Project, folder: Path) -> None:
         raise CerberusError(next(iter(outcome.failed.values())))
 
 
-def learn(folder: Path, start: Path, name: str, out: Path, steps: int, seed: int) -> Path:
-    """Weights of the start model after it has learnt a harvest. Nothing is replayed."""
+def learn(folder: Path, start: Path, name: str, out: Path, steps: int, seed: int, replay: Sequence[Path] = ()) -> Path:
+    """Weights of the start model after it has learnt a harvest beside the data sets that are replayed."""
     # what a round that was cut off left is of other objects, though of the same outlines
     shutil.rmtree(out, ignore_errors=True)
-    options = FinetuneOptions(parent=str(start), steps=steps, seed=seed, accelerator="cpu")
+    options = FinetuneOptions(parent=str(start), replay=tuple(replay), steps=steps, seed=seed, accelerator="cpu")
     weights = finetune([folder], name, out, options).weights
     (out / "last.pt").unlink(missing_ok=True)
     return weights

@@ -67,7 +67,7 @@ def command(name: str, settings: Mapping[str, Any]) -> str:
     return (
         f"python -m benchmarks.simulated_pathologist {name} --data ../shared/data "
         f"--start runs/without-{name}/weights.pt --out runs/simulated-{name} --rounds {settings['rounds']} "
-        f"--regions {settings['regions']} --steps {settings['steps']}"
+        f"--regions {settings['regions']} --steps {settings['steps']}{' --replay' if settings['replay'] else ''}"
     )
 
 
@@ -81,14 +81,19 @@ def paragraphs(
         for name, (start, rounds) in read.items()
         if (sentence := regions_for_random(start, rounds))
     ]
+    beside = (
+        "and beside them, in every other crop, the training images of the sets that it knows (`--replay`)"
+        if settings["replay"]
+        else "and nothing else, so what it knew before is kept by the parent's own output only"
+    )
     machines = ", ".join(dict.fromkeys(content["hardware"] for content in sets.values()))
     return [
         f"![PQ and edits a region against corrected regions]({picture})",
         "The start models (`benchmarks/start_models/`) have not seen the set that is corrected. Rounds: "
         f"{settings['rounds']}. In each {settings['regions']} regions of about 125 µm a side are chosen, pre-labelled "
         "with `annotate` in a QuPath project, corrected, marked as reviewed, harvested and learnt with `finetune` "
-        f"({settings['steps']} steps). Each time the start model learns all regions so far; nothing is replayed, so "
-        "what it knew before is kept by the parent's own output only. As always, the harvest holds out about 20 % of "
+        f"({settings['steps']} steps). Each time the start model learns all regions so far, "
+        f"{beside}. As always, the harvest holds out about 20 % of "
         "the images for the gate, which teach nothing, and 10 % that only tell when to stop; they count as corrected.",
         "The pathologist knows the truth and leaves an outline as it is where its IoU with a nucleus is at least 0.7; "
         "reshapes it from 0.3 on (half of them with the brush, half drawn anew); deletes what lies on no nucleus; adds "

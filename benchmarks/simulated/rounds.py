@@ -48,7 +48,8 @@ WEIGHTS = "weights.pt"
 @dataclass(frozen=True)
 class Experiment:
     """data: folder of all sets. start: weights of a model that has not seen `left_out`. rounds of `regions` each; steps
-    of each fine-tune, and for each round of training from scratch.
+    of each fine-tune, and for each round of training from scratch. replay: whether the sets that the start model knows
+    are learnt beside the harvest.
     """
 
     left_out: LeftOut
@@ -59,6 +60,12 @@ class Experiment:
     rounds: int
     regions: int
     steps: int
+    replay: bool
+
+    @property
+    def replayed(self) -> tuple[Path, ...]:
+        """The folders of the sets that are learnt beside the harvest."""
+        return tuple(self.data / known.folder for known in self.left_out.known) if self.replay else ()
 
 
 def measure_start(experiment: Experiment) -> Start:
@@ -126,6 +133,7 @@ def do_round(experiment: Experiment, arm: str, seed: int, number: int) -> Round:
         model_folder(experiment, arm, seed, number),
         experiment.steps,
         seed,
+        experiment.replayed,
     )
     clock.lap("fine-tune")
     model = load_model(learnt)
