@@ -1,0 +1,5 @@
+package com.google.gson;
+
+public final class JsonParser {
+    public static JsonElement parseString(String text) { return null; }
+}

@@ -1,0 +1,10 @@
+package qupath.lib.roi.interfaces;
+
+public interface ROI {
+    boolean isArea();
+    double getBoundsWidth();
+    double getBoundsHeight();
+    double getCentroidX();
+    double getCentroidY();
+    java.awt.Shape getShape();
+}

@@ -1,0 +1,4 @@
+import groovy.transform.TypeChecked
+import org.codehaus.groovy.control.customizers.ASTTransformationCustomizer
+
+configuration.addCompilationCustomizers(new ASTTransformationCustomizer(TypeChecked))
