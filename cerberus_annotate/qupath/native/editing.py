@@ -1,14 +1,9 @@
 """Changes to the objects of one image, made on the parsed tree: what is not touched stays as it was read."""
 
-import functools
-import math
 import uuid as uuid_module
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
-
-import numpy as np
-import shapely
 
 from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.java.values import ClassData, JavaObject
@@ -16,7 +11,6 @@ from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.data_file import release_of_stream, root_of
 from cerberus_annotate.qupath.native.node_building import Nodes, probability_bytes
 from cerberus_annotate.qupath.native.object_parts import (
-    OBJECT_ID,
     Parts,
     identity_of,
     items_of,
@@ -26,9 +20,17 @@ from cerberus_annotate.qupath.native.object_parts import (
 from cerberus_annotate.qupath.native.object_reading import Classes, Step, name_steps, read_steps, walk
 from cerberus_annotate.qupath.native.properties import set_property
 from cerberus_annotate.qupath.native.roi_writing import write_rois
+from cerberus_annotate.qupath.object_rules import (
+    check_new,
+    check_texts,
+    checked_class,
+    describe,
+    equal_number,
+    equal_numbers,
+    equal_shapes,
+)
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
 
-_NUMBERS = (int, float, np.number)
 _CLASS_NAMES = {
     "annotation": names.ANNOTATION,
     "detection": names.DETECTION,
@@ -66,13 +68,7 @@ class TreeEdit:
         batch = [objects] if isinstance(objects, PathObject) else list(objects)
         if not batch:
             return
-        own = {item.uuid.int for item in batch}
-        for item in batch:
-            self._check_new(item, own)
-        if len(own) != len(batch):
-            twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
-            raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
-        _refuse_loops(batch)
+        check_new(batch, lambda uuid: uuid.int in self._steps, self._root.uuid)
         steps = self._new_steps(batch)
         self._steps.update((step.uuid.int, step) for step in steps)
         for item, step in zip(batch, steps, strict=True):
@@ -88,9 +84,9 @@ class TreeEdit:
         now = read_steps([step], self._classes)[0]
         if item.kind != now.kind:
             raise InvalidObjectError(
-                f"{_describe(item)} cannot change from {now.kind} to {item.kind}; remove it and add another."
+                f"{describe(item)} cannot change from {now.kind} to {item.kind}; remove it and add another."
             )
-        _check_texts(item)
+        check_texts(item)
         parent = self._root if item.parent is None else self._find(item.parent)
         _refuse_inside_itself(step, parent, item)
         updates = [*self._plain_updates(now, item), *self._roi_updates(step.parts, now, item)]
@@ -181,19 +177,6 @@ class TreeEdit:
                 self._pin(step)
             self._all_pinned = True
 
-    def _check_new(self, item: PathObject, own: set[int]) -> None:
-        if item.kind not in _CLASS_NAMES:
-            raise InvalidObjectError(f"{_describe(item)} is a {item.kind}, which cannot be added; only QuPath can.")
-        if item.uuid.int in self._steps or item.uuid.int == self._root.uuid.int:
-            raise InvalidObjectError(f"{_describe(item)} is in the image already (its UUID is taken).")
-        if item.roi is None:
-            raise InvalidObjectError(f"{_describe(item)} has no shape.")
-        if item.nucleus is not None and item.kind != "cell":
-            raise InvalidObjectError(f"{_describe(item)} has a nucleus but is a {item.kind}; only cells have one.")
-        if item.parent is not None and item.parent.int not in own and item.parent.int not in self._steps:
-            raise InvalidObjectError(f"{_describe(item)} names a parent that is not in the image: {item.parent}.")
-        _check_texts(item)
-
     def _new_steps(self, batch: list[PathObject]) -> list[Step]:
         rois = self._write_rois(batch, [item.roi for item in batch], [item.roi_kind for item in batch])
         cells = [item for item in batch if item.nucleus is not None]
@@ -206,7 +189,7 @@ class TreeEdit:
 
     def _write_rois(self, items: list[PathObject], shapes: list[Any], kinds: list[str]) -> list[Any]:
         planes = [item.plane for item in items]
-        return write_rois(self._nodes, shapes, kinds, planes, lambda place: _describe(items[place]))
+        return write_rois(self._nodes, shapes, kinds, planes, lambda place: describe(items[place]))
 
     def _new_step(self, item: PathObject, roi: JavaObject, nucleus: JavaObject | None) -> Step:
         nodes = self._nodes
@@ -218,7 +201,7 @@ class TreeEdit:
         parts.measurements = nodes.measurements(item.measurements)
         parts.children = []
         parts.locked = nodes.boolean(item.locked)
-        parts.path_class = nodes.path_class(_checked_class(item))
+        parts.path_class = nodes.path_class(checked_class(item))
         parts.roi, parts.nucleus = roi, nucleus
         parts.tail = probability_bytes(item.class_probability)
         node = JavaObject(nodes.descriptors[_CLASS_NAMES[item.kind]], [ClassData([], items_of(parts, item.kind))])
@@ -236,12 +219,12 @@ class TreeEdit:
         if item.locked != now.locked:
             yield "locked", nodes.boolean(item.locked)
         if item.path_class != now.path_class:
-            yield "path_class", nodes.path_class(_checked_class(item))
+            yield "path_class", nodes.path_class(checked_class(item))
         if dict(item.metadata) != dict(now.metadata):
             yield "metadata", nodes.metadata(item.metadata, str(item.uuid))
-        if not _equal_numbers(item.measurements, now.measurements):
+        if not equal_numbers(item.measurements, now.measurements):
             yield "measurements", nodes.measurements(item.measurements)
-        if not _equal_number(item.class_probability, now.class_probability):
+        if not equal_number(item.class_probability, now.class_probability):
             tail = self._steps[item.uuid.int].parts.tail
             yield "tail", probability_bytes(item.class_probability) + tail[8:]
 
@@ -251,12 +234,12 @@ class TreeEdit:
             ("roi", item.roi, now.roi, item.roi_kind, now.roi_kind),
             ("nucleus", item.nucleus, now.nucleus, "", ""),
         ):
-            same = _equal_shapes(shape, shape_now) and kind in ("", kind_now)
+            same = equal_shapes(shape, shape_now) and kind in ("", kind_now)
             if same and (not moved or shape is None):
                 continue
             if shape is None:
                 if part == "roi":
-                    raise InvalidObjectError(f"{_describe(item)} has no shape.")
+                    raise InvalidObjectError(f"{describe(item)} has no shape.")
                 yield part, None
             elif same:
                 yield part, _on_plane(getattr(parts, part), item.plane)
@@ -273,74 +256,9 @@ def _on_plane(roi: JavaObject, plane: tuple[int, int, int]) -> JavaObject:
     return JavaObject(roi.desc, [*roi.data[:-1], ClassData(values, roi.data[-1].annotation)])
 
 
-def _describe(item: PathObject) -> str:
-    label = f" '{item.name}'" if item.name else ""
-    path_class = f" of class '{item.path_class}'" if item.path_class is not None else ""
-    return f"The {item.kind.replace('_', ' ')}{label}{path_class} ({item.uuid})"
-
-
-def _checked_class(item: PathObject) -> PathClass | None:
-    """The object's class with its names as QuPath's own API would make them."""
-    if item.path_class is None:
-        return None
-    try:
-        return PathClass(_checked_names(item.path_class.names), item.path_class.colour)
-    except (ValueError, TypeError) as error:
-        raise InvalidObjectError(f"{_describe(item)} has a class that QuPath cannot have: {error}.") from None
-
-
-@functools.lru_cache(1024)
-def _checked_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
-    return PathClass.of(": ".join(class_names)).names
-
-
-def _check_texts(item: PathObject) -> None:
-    """Refuse what would not be text or a number in the file."""
-    if not (item.name is None or isinstance(item.name, str)):
-        raise InvalidObjectError(f"{_describe(item)} has a name that is no text.")
-    for key, text in item.metadata.items():
-        if not isinstance(key, str) or not isinstance(text, str):
-            raise InvalidObjectError(f"{_describe(item)} has metadata that is no text: {key!r} = {text!r}.")
-        if key == OBJECT_ID:
-            raise InvalidObjectError(f"{_describe(item)} has metadata under '{OBJECT_ID}', where its UUID stands.")
-    for name, value in item.measurements.items():
-        if (type(value) is not float and not isinstance(value, _NUMBERS)) or not isinstance(name, str):
-            raise InvalidObjectError(f"{_describe(item)} has a measurement that is no number: {name!r} = {value!r}.")
-
-
-def _equal_number(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
-
-
-def _equal_numbers(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return list(one) == list(other) and all(map(_equal_number, one.values(), other.values()))
-
-
-def _equal_shapes(one: Any, other: Any) -> bool:
-    """Equal in kind and in every coordinate."""
-    if one is None or other is None:
-        return one is other
-    return bool(shapely.to_wkb(one) == shapely.to_wkb(other))
-
-
-def _refuse_loops(batch: list[PathObject]) -> None:
-    """Refuse objects that are their own ancestors."""
-    own = {item.uuid.int: item for item in batch if item.parent is not None}
-    sound: set[int] = set()
-    for item in own.values():
-        trail: set[int] = set()
-        step: PathObject | None = item
-        while step is not None and step.uuid.int not in sound:
-            if step.uuid.int in trail:
-                raise InvalidObjectError(f"{_describe(item)} is its own parent, directly or by others.")
-            trail.add(step.uuid.int)
-            step = None if step.parent is None else own.get(step.parent.int)
-        sound |= trail
-
-
 def _refuse_inside_itself(step: Step, parent: Step, item: PathObject) -> None:
     above: Step | None = parent
     while above is not None:
         if above is step:
-            raise InvalidObjectError(f"{_describe(item)} cannot be moved into itself or one of its children.")
+            raise InvalidObjectError(f"{describe(item)} cannot be moved into itself or one of its children.")
         above = above.parent
