@@ -8,7 +8,7 @@ with project.edit(image) as edit:
     edit.add(objects)
 """
 
-from cerberus_annotate.qupath.geojson import read_geojson, write_geojson
+from cerberus_annotate.qupath.geojson import iterate_geojson, read_geojson, write_geojson
 from cerberus_annotate.qupath.native.data_file import DataFileContent, Stains, read_data_file
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
 from cerberus_annotate.qupath.project import Edit, Image, Project, create_project, open_project
@@ -26,6 +26,7 @@ __all__ = [
     "SlideLocation",
     "Stains",
     "create_project",
+    "iterate_geojson",
     "open_project",
     "read_data_file",
     "read_geojson",
