@@ -1,7 +1,9 @@
 """Damaged and hostile data files end in a sentence, never in anything else."""
 
+import math
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,19 @@ import pytest
 from shapely.geometry import box
 
 from cerberus_annotate.errors import DataFileError
-from cerberus_annotate.qupath import PathObject, open_project, read_data_file
-from cerberus_annotate.qupath.java import Stream, read_stream, write_stream
-from cerberus_annotate.qupath.java.values import Block, ClassData, JavaArray, JavaObject
+from cerberus_annotate.qupath import PathClass, PathObject, open_project, read_data_file
+from cerberus_annotate.qupath.java import Stream, StreamError, read_stream, write_stream
+from cerberus_annotate.qupath.java.values import (
+    ELEMENT_DTYPES,
+    Block,
+    ClassData,
+    JavaArray,
+    JavaObject,
+    JavaString,
+)
 from cerberus_annotate.qupath.native.data_file import root_of
 from cerberus_annotate.qupath.native.descriptors import Descriptors
+from cerberus_annotate.qupath.native.editing import TreeEdit
 from cerberus_annotate.qupath.native.object_parts import class_name
 
 SAMPLES = Path(__file__).parents[1] / "data" / "qupath-samples"
@@ -143,7 +153,13 @@ def nan_polygon(node: JavaObject, described: Descriptors) -> None:
     values[5].values = values[6].values = b"\x7f\xc0\0\0" * 5
 
 
-@pytest.mark.parametrize("change", [empty_polygon, nan_polygon])
+def line_without_end(node: JavaObject, described: Descriptors) -> None:
+    values = [-1, 0, 1.0, math.nan, 1.0, math.inf, 0, None]
+    items = node.data[0].annotation
+    items[-2] = JavaObject(described["qupath.lib.roi.LineROI$SerializationProxy"], [ClassData(values)])
+
+
+@pytest.mark.parametrize("change", [empty_polygon, nan_polygon, line_without_end])
 def test_shapes_that_qupath_tolerates_are_read_as_empty(
     change: Callable[[JavaObject, Descriptors], Any], tmp_path: Path
 ) -> None:
@@ -167,6 +183,78 @@ def test_damaged_bytes_give_objects_or_a_sentence(sample: str, tmp_path: Path) -
         except DataFileError:
             refused += 1
     assert 0 < refused < 250
+
+
+def nodes_of(stream: Stream) -> list[Any]:
+    """Every string, block, array and object of a stream, once."""
+    found: dict[int, Any] = {}
+    todo = list(stream.contents)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, JavaString | Block | JavaArray | JavaObject) and id(node) not in found:
+            found[id(node)] = node
+            if isinstance(node, JavaObject):
+                todo += [item for data in node.data for item in (*data.values, *data.annotation)]
+            elif isinstance(node, JavaArray) and isinstance(node.content, list):
+                todo += node.content
+    return list(found.values())
+
+
+TEXTS = ("", " ", "A: B", "\n", "{", "nan", "Object ID", "EOF", "\ud800")
+NUMBERS = (0, -1, -2, 5, 2**31 - 1, -(2**31))
+REALS = (0.0, -1.0, 1e300, math.nan, math.inf, -math.inf)
+ELEMENTS = (b"\x7f\xc0" + bytes(6), b"\x7f\x80" + bytes(6), b"\x7f\x7f" + b"\xff" * 6, b"\xff" * 8, bytes(8))
+
+
+def put_wrong_value(nodes: list[Any], chance: random.Random) -> None:
+    """Changes one value to another that the stream may hold in its place."""
+    node = chance.choice(nodes)
+    if isinstance(node, JavaString):
+        node.text = chance.choice(TEXTS)
+    elif isinstance(node, Block):
+        node.data = chance.choice((b"", node.data[:-1], node.data + b"\0", b"\xff" * len(node.data)))
+    elif isinstance(node, JavaArray) and isinstance(node.content, list):
+        node.content = chance.choice((node.content[:-1], [*node.content, chance.choice(nodes)], []))
+    elif isinstance(node, JavaArray):
+        raw, size = node.encoded(), ELEMENT_DTYPES[node.desc.name[1]].itemsize
+        element = chance.choice(ELEMENTS)[:size]
+        node.content = chance.choice((raw[size:], raw + element, element + raw[size:], element * (len(raw) // size)))
+    else:
+        data = chance.choice(node.data)
+        values = data.values or data.annotation
+        if values:
+            place = chance.randrange(len(values))
+            kind = type(values[place])
+            wrong = {bool: (True, False), int: NUMBERS, float: REALS}.get(kind, (None, chance.choice(nodes)))
+            values[place] = chance.choice(wrong)
+
+
+def test_wrong_values_give_objects_that_can_be_edited_or_a_sentence(tmp_path: Path) -> None:
+    """Every object of a file that is read outlives the addition of one more."""
+    files = [path.read_bytes() for path in sorted(SAMPLES.rglob("*.qpdata")) if path.stat().st_size < 20_000]
+    chance = random.Random(1)
+    outcomes: Counter[str] = Counter()
+    for _ in range(400):
+        stream = read_stream(chance.choice(files))
+        for _ in range(chance.choice((1, 1, 3))):
+            put_wrong_value(nodes_of(stream), chance)
+        path = tmp_path / "data.qpdata"
+        try:
+            path.write_bytes(write_stream(stream))
+            before = read_data_file(path).objects
+        except (StreamError, DataFileError) as error:
+            outcomes[type(error).__name__] += 1
+            continue
+        edit = TreeEdit(read_stream(path.read_bytes()), "", ())
+        item = PathObject(box(1, 1, 5, 5), path_class=PathClass.of("Tumor: New"), measurements={"a": 1.0})
+        edit.add(item)
+        edit.finish()
+        path.write_bytes(write_stream(edit.stream))
+        after = read_data_file(path).objects
+        assert [other.kind for other in after if other.uuid != item.uuid] == [other.kind for other in before]
+        outcomes["edited"] += 1
+    assert outcomes["edited"] > 100
+    assert outcomes["DataFileError"] > 100
 
 
 def test_a_folder_in_the_place_of_the_data_file_is_no_data(sample_copy: Copy) -> None:

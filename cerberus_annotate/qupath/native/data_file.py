@@ -2,12 +2,14 @@
 
 import json
 import re
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shapely.errors import ShapelyError
 
 from cerberus_annotate.errors import DataFileError
 from cerberus_annotate.garbage import no_collection
@@ -27,8 +29,10 @@ MALFORMED = (
     KeyError,
     OverflowError,
     RecursionError,
+    ShapelyError,
     TypeError,
     ValueError,
+    struct.error,
 )
 
 

@@ -86,7 +86,10 @@ def _ellipses(rows: list[tuple[Any, ...]]) -> Geometries:
 
 
 def _lines(rows: list[tuple[Any, ...]]) -> Geometries:
-    return list(shapely.linestrings(_corners(rows).reshape(-1, 2, 2), handle_nan="skip"))
+    corners = _corners(rows)
+    lines = shapely.linestrings(corners.reshape(-1, 2, 2), handle_nan="allow")
+    lines[~np.isfinite(corners).all(axis=1)] = shapely.LineString()
+    return list(lines)
 
 
 def _vertices(rows: list[tuple[Any, ...]]) -> tuple[np.ndarray, np.ndarray]:

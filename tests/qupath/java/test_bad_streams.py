@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from benchmarks.fuzz_stream_reader import fuzz
 from cerberus_annotate.qupath.java import Stream, StreamError, check_stream, read_stream, write_stream
 from cerberus_annotate.qupath.java.values import (
     Block,
@@ -18,7 +19,6 @@ from cerberus_annotate.qupath.java.values import (
     JavaString,
 )
 
-from .fuzz import fuzz
 from .trees import OBJECTS, SAMPLES
 
 START = b"\xac\xed\x00\x05"
@@ -161,9 +161,11 @@ def test_descriptors_that_nest_in_their_annotations_are_refused() -> None:
 
 
 def test_changed_files_are_read_or_refused_and_nothing_else() -> None:
+    """`python -m benchmarks.fuzz_stream_reader --inputs 100000` does the same at length."""
     counts = fuzz(3_000, seed=1)
     assert counts["refused"] > 1_000
     assert counts["read"] > 100
+    assert counts["peak, kB"] < 16_000
 
 
 FLOATS = ClassDesc("[F", 1, 2)
