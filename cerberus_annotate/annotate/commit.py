@@ -14,8 +14,15 @@ from cerberus_annotate.feedback.ledger import (
     pending_path,
     resolve_pending,
     take_pending,
-    without_lost_commits,
     write_pending,
+)
+from cerberus_annotate.feedback.overwritten import (
+    MARK_KEY,
+    mark_of,
+    marked,
+    runs_gone,
+    runs_lost,
+    without_lost_commits,
 )
 from cerberus_annotate.feedback.provenance import ID_KEY
 from cerberus_annotate.feedback.runs import now
@@ -27,37 +34,35 @@ def work_folder(project: Project) -> Path:
     return project.folder / "cerberus"
 
 
-def load_ledger(
-    folder: Path, image_id: str, name: str, objects: Sequence[PathObject]
-) -> tuple[Ledger, Comparison, list[str]]:
+def load_ledger(folder: Path, image: Image, objects: Sequence[PathObject]) -> tuple[Ledger, Comparison, list[str]]:
     """The image's ledger after any crash, its comparison with the objects, and sentences on what was odd.
 
-    A damaged ledger is set aside and counts as empty: all that is in the image is then the pathologist's own.
+    A damaged ledger is set aside and counts as empty: all that is in the image is then the pathologist's own. What
+    QuPath saved over is among the ledger's `lost` entries.
     """
-    path = ledger_path(folder, image_id)
+    path, name = ledger_path(folder, image.id), image.name
     ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
+    mark = image.properties.get(MARK_KEY, "")
     notes = []
     try:
-        ledger, lost = without_lost_commits(resolve_pending(path, ids), ids)
-        if lost:
-            notes.append(
-                f"The data of image '{name}' are older than run {lost[-1]}: QuPath saved over it. The image is taken "
-                "as it was before that run. Close an image in QuPath before a run."
-            )
+        ledger = without_lost_commits(resolve_pending(path, ids), ids, mark)
     except LedgerError as error:
         aside = path.with_name(path.name + ".damaged")
         path.replace(aside)
         ledger = Ledger()
         notes.append(f"The ledger of image '{name}' was set aside as {aside.name}: {error}")
     compared = compare(ledger, objects)
-    live = sum(not entry.ended for entry in ledger.entries)
-    if live and len(compared.deleted) == live:
-        runs = dict.fromkeys(ledger.run_of(entry) for entry in compared.deleted)
+    for run, count in runs_lost(ledger).items():
         notes.append(
-            f"All {live} objects that earlier runs wrote into image '{name}' are gone, so they count as deleted by "
+            f"QuPath saved over run {run} in image '{name}', which was open there: {count:,} objects are not in its "
+            "data. The image is taken as it was before that run; what is not predicted anew can be written again with "
+            f"`cerberus-annotate runs rewrite PROJECT {run}`. Close an image in QuPath before a run."
+        )
+    for run, count in runs_gone(ledger, ids, mark).items():
+        notes.append(
+            f"All {count:,} objects that run {run} wrote into image '{name}' are gone, so they count as deleted by "
             "you and do not come back. If you did not delete them, QuPath saved over them (the image was open there "
-            f"during the run): forget them with `cerberus-annotate runs remove PROJECT {' '.join(runs)}`"
-            f"{' (one run at a time)' if len(runs) > 1 else ''}, and run again."
+            f"during the run): `cerberus-annotate runs rewrite PROJECT {run}` writes them again."
         )
     if compared.unknown:
         notes.append(
@@ -78,14 +83,19 @@ def commit_image(
     """Backup, pending ledger, data file, ledger: in this order, each step atomic.
 
     expected: the image's fingerprint when it was read. ledger: as it is after the change. change: edits the image.
+    The number of the ledger's last commit goes into the data file, see `feedback/overwritten.py`.
     Returns the SHA-256 of the new data file.  Raises ProjectChangedError when QuPath saved the image meanwhile,
     ProjectError when the disk refuses; the image is then as it was.
     """
     folder = work_folder(project)
     path = ledger_path(folder, image.id)
+    if ledger.commits:
+        ledger = marked(ledger)
     try:
         with project.edit(image, expected=expected) as edit:
             change(edit)
+            if ledger.commits:
+                edit.set_property(MARK_KEY, mark_of(ledger))
             make_backup(folder, image, run_id, now())
             write_pending(path, ledger)
     except ProjectChangedError:

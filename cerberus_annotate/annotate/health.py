@@ -1,15 +1,20 @@
 """What is wrong with a project, and the mend for each."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cerberus_annotate.annotate.commit import work_folder
 from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import CerberusError, ImageRefusedError, ProjectError
-from cerberus_annotate.feedback.ledger import LedgerError, ledger_path, read_ledger
+from cerberus_annotate.feedback.ledger import LedgerError, ledger_path
+from cerberus_annotate.feedback.overwritten import MARK_KEY, runs_gone, runs_lost, without_lost_commits
+from cerberus_annotate.feedback.provenance import ID_KEY
 from cerberus_annotate.feedback.runs import read_runs
-from cerberus_annotate.qupath import Image, Project
+from cerberus_annotate.feedback.standing_ledger import peek_ledger
+from cerberus_annotate.qupath import Image, PathObject, Project
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ def _examine_project(project: Project) -> list[Finding]:
 
 def _examine_image(project: Project, image: Image, options: Options) -> list[Finding]:
     problems = []
+    objects: list[PathObject] | None = None
     try:
-        image.read_objects()
+        objects = image.read_objects()
         check_type(image.name, image.image_type, options.any_stain)
     except (CerberusError, OSError) as error:
         problems.append(str(error))
@@ -70,14 +76,18 @@ def _examine_image(project: Project, image: Image, options: Options) -> list[Fin
         problems.append(str(error))
         if image.pixel_size is None and not isinstance(error, ImageRefusedError):
             problems.append(f"The project does not say how large a pixel of image '{image.name}' is; see --mpp.")
+    overwritten = []
     try:
-        read_ledger(ledger_path(work_folder(project), image.id))
+        overwritten = _overwritten(work_folder(project), image, objects)
     except LedgerError as error:
         problems.append(
             f"{error} Our objects in image '{image.name}' then count as yours; `cerberus-annotate restore` puts an "
             "older state back."
         )
+    except (CerberusError, OSError) as error:
+        problems.append(str(error))
     findings = [Finding(image.name, problem) for problem in problems]
+    findings += [Finding(image.name, sentence, serious=False) for sentence in overwritten]
     if image.data_path.with_name("data.qpdata.bkp").exists():
         findings.append(
             Finding(
@@ -88,3 +98,28 @@ def _examine_image(project: Project, image: Image, options: Options) -> list[Fin
             )
         )
     return findings
+
+
+def _overwritten(folder: Path, image: Image, objects: Sequence[PathObject] | None) -> list[str]:
+    """Sentences on runs that QuPath saved over, or may have.  objects: None where they cannot be read.
+
+    Raises LedgerError, DataFileError.
+    """
+    ids = {obj.metadata[ID_KEY] for obj in objects or () if ID_KEY in obj.metadata}
+    ledger = peek_ledger(ledger_path(folder, image.id), ids)
+    if objects is None:
+        return []
+    mark = image.properties.get(MARK_KEY, "")
+    ledger = without_lost_commits(ledger, ids, mark)
+    again = "`cerberus-annotate runs rewrite PROJECT {}` writes them again, without the slide."
+    sure = [
+        f"QuPath saved over run {run}: {count:,} objects are not in the data, because the image was open there when "
+        f"they were written. Close it in QuPath; then {again.format(run)}"
+        for run, count in runs_lost(ledger).items()
+    ]
+    unsure = [
+        f"None of the {count:,} objects of run {run} is left. If you did not delete them, QuPath saved over them; "
+        f"then {again.format(run)}"
+        for run, count in runs_gone(ledger, ids, mark).items()
+    ]
+    return sure + unsure

@@ -18,7 +18,7 @@ from cerberus_annotate.annotate.written import entries_of, outline_objects, path
 from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.feedback.compare import Comparison
 from cerberus_annotate.feedback.ledger import Ledger, commit_changes, ledger_path, write_ledger
-from cerberus_annotate.feedback.rerun import Decision, decide
+from cerberus_annotate.feedback.rerun import Decision, decide, without_predicted_again
 from cerberus_annotate.feedback.runs import ImageRecord, now
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.objects.predicted import PredictedObject
@@ -103,7 +103,7 @@ class _State:
 def _read_state(project: Project, image: Image) -> _State:
     expected = image.fingerprint()
     objects = image.read_objects()
-    ledger, compared, notes = load_ledger(work_folder(project), image.id, image.name, objects)
+    ledger, compared, notes = load_ledger(work_folder(project), image, objects)
     return _State(expected, objects, ledger, compared, notes)
 
 
@@ -136,6 +136,7 @@ def _write(
         {entry.uuid for entry in compared.deleted},
         compared.present,
     )
+    ledger = without_predicted_again(ledger, tasks, regions.area)
     if added or decision.remove:
         project.add_classes(dict.fromkeys(obj.path_class for obj in added if obj.path_class is not None))
         data = commit_image(project, image, run_id, state.expected, ledger, lambda edit: _change(edit, decision, added))

@@ -61,10 +61,12 @@ def _remove_from_image(project: Project, image: Image, run_id: str) -> Undone | 
     """None when the run has nothing in the image."""
     folder, image_id = work_folder(project), image.id
     expected = image.fingerprint()
-    ledger, compared, _ = load_ledger(folder, image_id, image.name, image.read_objects())
+    ledger, compared, _ = load_ledger(folder, image, image.read_objects())
+    forgotten = tuple(entry for entry in ledger.lost if ledger.run_of(entry) != run_id)
     own = {entry.uuid for entry in ledger.entries if not entry.ended and ledger.run_of(entry) == run_id}
-    if not own:
+    if not own and len(forgotten) == len(ledger.lost):
         return None
+    ledger = replace(ledger, lost=forgotten)
     remove = [(entry, obj) for entry, obj in compared.untouched if entry.uuid in own]
     kept = sum(entry.uuid in own for entry, _ in compared.edited)
     ended = {entry.uuid for entry, _ in remove}

@@ -1,7 +1,7 @@
 """From predictions to the objects that are written: outlines on QuPath's grid, parents, provenance."""
 
 import uuid as uuid_module
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -118,8 +118,38 @@ def entries_of(objects: Sequence[PathObject], tasks: Mapping[uuid_module.UUID, s
             name=obj.name,
             locked=obj.locked,
             parent=obj.parent,
+            kind=obj.kind,
+            measurements={name: value for name, value in obj.measurements.items() if name != "Confidence"},
         )
         for obj in objects
+    ]
+
+
+def objects_of_entries(
+    entries: Sequence[Entry], run_id: str, classes: Mapping[str, PathClass], present: Collection[uuid_module.UUID]
+) -> list[PathObject]:
+    """The objects that `entries_of` was told of, once more.
+
+    classes: class text → class with colour. present: UUIDs of the image's objects; a parent that is no longer among
+    them, nor written now, is the root.
+    """
+    parents = {*present, *(entry.uuid for entry in entries)}
+    # the ledger keeps hundredths of a pixel, which are the float32 that were written
+    outlines = at_level0(np.array([entry.polygon for entry in entries], object)).tolist() if entries else []
+    return [
+        PathObject(
+            roi=outline,
+            kind=entry.kind,  # type: ignore[arg-type]
+            roi_kind="Geometry" if outline.interiors else "Polygon",
+            path_class=classes[entry.path_class],
+            name=entry.name,
+            locked=entry.locked,
+            measurements={"Confidence": entry.confidence, **entry.measurements},
+            metadata={RUN_KEY: run_id, ID_KEY: str(entry.uuid)},
+            parent=entry.parent if entry.parent in parents else None,
+            uuid=entry.uuid,
+        )
+        for entry, outline in zip(entries, outlines, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""`runs`: what ran over a project, and taking a run out again."""
+"""`runs`: what ran over a project, taking a run out, and writing again what QuPath saved over."""
 
 import json
 from dataclasses import asdict
@@ -9,13 +9,14 @@ import click
 from cerberus_annotate.cli.arguments import engine_option, json_option, project_argument
 
 
-@click.group(name="runs", short_help="List the runs of a project, or remove one.")
+@click.group(name="runs", short_help="List the runs of a project, remove one, or write it again.")
 def command() -> None:
     """The runs of a project.
 
     \b
     cerberus-annotate runs list project.qpproj
     cerberus-annotate runs remove project.qpproj 20240131-101500-9f3a
+    cerberus-annotate runs rewrite project.qpproj 20240131-101500-9f3a
     """
 
 
@@ -76,5 +77,40 @@ def remove(ctx: click.Context, project: Path, run_id: str, engine: str, as_json:
         for image in done:
             kept = f", {image.kept:,} kept because you changed them" if image.kept else ""
             told = image.reason or f"{image.removed:,} objects removed{kept}"
+            click.echo(f"{image.name}: {told}", err=image.failed)
+    ctx.exit(exit_code)
+
+
+@command.command(name="rewrite")
+@project_argument
+@click.argument("run_id", metavar="RUN")
+@engine_option
+@json_option
+@click.pass_context
+def rewrite(ctx: click.Context, project: Path, run_id: str, engine: str, as_json: bool) -> None:
+    """Writes the objects of RUN again into the images in which QuPath saved over them.
+
+    QuPath keeps an open image in memory: when an image was open there during a run, the next save puts the older data
+    back. `doctor` and the next run tell of it. Close the project in QuPath first. The objects come from the run's own
+    records; neither slides nor the network are needed. What you drew, changed or deleted stays as it is, and objects
+    that you deleted after QuPath had read them do not come back.
+
+    \b
+    cerberus-annotate runs rewrite project.qpproj 20240131-101500-9f3a
+    """
+    from cerberus_annotate.annotate.rewriting import rewrite_run
+    from cerberus_annotate.qupath import open_project
+
+    done = rewrite_run(open_project(project, engine), run_id)
+    exit_code = int(any(image.failed for image in done))
+    if as_json:
+        content = {"run": run_id, "images": [asdict(image) for image in done], "exit_code": exit_code}
+        click.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        if not done:
+            click.echo(f"QuPath has saved over nothing of run {run_id}.")
+        for image in done:
+            left_out = f", {image.left_out:,} left out because something else stands there" if image.left_out else ""
+            told = image.reason or f"{image.written:,} objects written again{left_out}"
             click.echo(f"{image.name}: {told}", err=image.failed)
     ctx.exit(exit_code)

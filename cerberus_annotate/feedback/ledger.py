@@ -10,8 +10,8 @@ import json
 import uuid as uuid_module
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,8 @@ class Entry:
     uuid: our id, at the same time the object's UUID where the data file keeps UUIDs.
     commit: number of the commit that wrote it; `ended`: number of the commit that took it away again, 0 for none.
     deleted: it was gone from the project when a later commit looked, so the pathologist deleted it.
-    polygon: level-0 px of the image as QuPath shows it.
+    polygon: level-0 px of the image as QuPath shows it. kind: of the path object. measurements: all that were
+    written but the confidence.
     """
 
     uuid: uuid_module.UUID
@@ -62,6 +63,8 @@ class Entry:
     name: str | None = None
     locked: bool = False
     parent: uuid_module.UUID | None = None
+    kind: str = "annotation"
+    measurements: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -73,7 +76,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Commit:
-    """One change of an image's data file by us.  action: `annotate` or `remove`."""
+    """One change of an image's data file by us.  action: `annotate`, `remove` or `rewrite`.
+
+    marked: its number stands in the data file that it wrote, see `feedback/overwritten.py`.
+    """
 
     number: int
     run: str
@@ -81,14 +87,20 @@ class Commit:
     time: str
     added: int
     removed: int
+    marked: bool = False
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All entries of one image and the commits that they came from, oldest first."""
+    """All entries of one image and the commits that they came from, oldest first.
+
+    lost: entries that QuPath saved over, as the lost commits had left them: what they wrote, and (`ended`) what they
+    took out. They are no longer among `entries`.
+    """
 
     entries: tuple[Entry, ...] = ()
     commits: tuple[Commit, ...] = ()
+    lost: tuple[Entry, ...] = ()
 
     def run_of(self, entry: Entry) -> str:
         """Id of the run that wrote `entry`."""
@@ -193,34 +205,15 @@ def commit_changes(
         entries.append(entry)
     entries.extend(replace(entry, commit=number) for entry in added)
     commit = Commit(number, run, action, time, len(added), len(removed))
-    return Ledger(tuple(entries), (*ledger.commits, commit))
-
-
-def without_lost_commits(ledger: Ledger, ids_in_project: set[str]) -> tuple[Ledger, tuple[str, ...]]:
-    """The ledger as of the commit that the data file shows, and the runs that were lost after it.
-
-    When QuPath has an image open while we write, its next save puts the older state back. Then objects that a run
-    superseded are there again and those that it wrote are all missing: nobody deleted them.
-    """
-    back = [entry.ended for entry in ledger.entries if entry.ended and str(entry.uuid) in ids_in_project]
-    if not back:
-        return ledger, ()
-    first = min(back)
-    if any(entry.commit >= first and str(entry.uuid) in ids_in_project for entry in ledger.entries):
-        return ledger, ()
-    entries = tuple(
-        replace(entry, ended=0) if entry.ended >= first else entry for entry in ledger.entries if entry.commit < first
-    )
-    lost = tuple(commit.run for commit in ledger.commits[first - 1 :] if commit.action == "annotate")
-    return replace(ledger, entries=entries), lost
+    return Ledger(tuple(entries), (*ledger.commits, commit), ledger.lost)
 
 
 def encode_ledger(ledger: Ledger) -> bytes:
     """The ledger as the bytes of its file."""
-    entries = ledger.entries
+    entries = (*ledger.entries, *ledger.lost)
     columns: dict[str, np.ndarray] = {}
     texts: dict[str, list[str | None]] = {}
-    for column in ("task", "path_class", "name"):
+    for column in ("task", "path_class", "name", "kind"):
         columns[column], texts[column] = _encode_texts([getattr(entry, column) for entry in entries])
     parents = [None if entry.parent is None else str(entry.parent) for entry in entries]
     columns["parent"], texts["parent"] = _encode_texts(parents)
@@ -230,13 +223,19 @@ def encode_ledger(ledger: Ledger) -> bytes:
     columns["ended"] = np.array([entry.ended for entry in entries], np.int32)
     columns["flags"] = np.array([entry.locked + 2 * entry.deleted for entry in entries], np.uint8)
     columns |= _encode_polygons([entry.polygon for entry in entries])
+    measured = list(dict.fromkeys(name for entry in entries for name in entry.measurements))
+    columns["measured"] = np.array(
+        [[entry.measurements.get(name, np.nan) for name in measured] for entry in entries], np.float32
+    )
     header = {
         "format": FORMAT,
         "commits": [
-            [commit.number, commit.run, commit.action, commit.time, commit.added, commit.removed]
+            [commit.number, commit.run, commit.action, commit.time, commit.added, commit.removed, commit.marked]
             for commit in ledger.commits
         ],
         "texts": texts,
+        "measured": measured,
+        "lost": len(ledger.lost),
     }
     columns["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -265,37 +264,28 @@ def decode_ledger(data: bytes) -> Ledger:
     uuids = [uuid_module.UUID(bytes=identifiers[at : at + 16]) for at in range(0, len(identifiers), 16)]
     parents = {text: None if text is None else uuid_module.UUID(text) for text in texts["parent"]}
     flags = columns["flags"].tolist()
+    kinds = _decode_texts(columns["kind"], texts["kind"]) if "kind" in columns else ["annotation"] * len(uuids)
     if any(not 1 <= number <= len(commits) for number in np.unique(columns["commit"]).tolist()):
         raise ValueError("an entry names a commit that is not there")
-    entries = tuple(
-        Entry(
-            uuid=identifier,
-            task=task,
-            path_class=path_class,
-            polygon=polygon,
-            confidence=confidence,
-            commit=commit,
-            ended=ended,
-            deleted=bool(flag & 2),
-            name=name,
-            locked=bool(flag & 1),
-            parent=parents[parent],
-        )
-        for identifier, task, path_class, polygon, confidence, commit, ended, flag, name, parent in zip(
-            uuids,
-            _decode_texts(columns["task"], texts["task"]),
-            _decode_texts(columns["path_class"], texts["path_class"]),
-            _decode_polygons(columns),
-            columns["confidence"].tolist(),
-            columns["commit"].tolist(),
-            columns["ended"].tolist(),
-            flags,
-            _decode_texts(columns["name"], texts["name"]),
-            _decode_texts(columns["parent"], texts["parent"]),
-            strict=True,
-        )
+    rows = zip(
+        uuids,
+        _decode_texts(columns["task"], texts["task"]),
+        _decode_texts(columns["path_class"], texts["path_class"]),
+        _decode_polygons(columns),
+        columns["confidence"].tolist(),
+        columns["commit"].tolist(),
+        columns["ended"].tolist(),
+        [bool(flag & 2) for flag in flags],
+        _decode_texts(columns["name"], texts["name"]),
+        [bool(flag & 1) for flag in flags],
+        [parents[text] for text in _decode_texts(columns["parent"], texts["parent"])],
+        kinds,
+        _decode_measurements(columns, header.get("measured", ())),
+        strict=True,
     )
-    return Ledger(entries, commits)
+    entries = tuple(Entry(*row) for row in rows)  # in the order of its fields
+    split = len(entries) - header.get("lost", 0)
+    return Ledger(entries[:split], commits, entries[split:])
 
 
 def _encode_texts(values: Sequence[str | None]) -> tuple[np.ndarray, list[str | None]]:
@@ -307,6 +297,13 @@ def _encode_texts(values: Sequence[str | None]) -> tuple[np.ndarray, list[str | 
 
 def _decode_texts(codes: np.ndarray, texts: Sequence[str | None]) -> list:
     return [texts[code] for code in codes.tolist()]
+
+
+def _decode_measurements(columns: dict[str, np.ndarray], names: Sequence[str]) -> list[dict[str, float]]:
+    if not names:
+        return [{} for _ in columns["flags"]]
+    rows = columns["measured"].tolist()
+    return [{name: value for name, value in zip(names, row, strict=True) if value == value} for row in rows]
 
 
 def _encode_polygons(polygons: Sequence[Polygon]) -> dict[str, np.ndarray]:

@@ -7,14 +7,14 @@ not come back, and an edited or hand-drawn object is not doubled by a prediction
 
 import uuid as uuid_module
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.feedback.compare import Comparison
-from cerberus_annotate.feedback.ledger import Entry
+from cerberus_annotate.feedback.ledger import Entry, Ledger
 from cerberus_annotate.feedback.shapes import geometry_array, same_shape, twins, valid_polygons
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath.path_object import PathObject
@@ -71,7 +71,8 @@ def decide(
         remove.extend(pair for pair in mine if pair[1].kind != kind)
         left, new = _leave_equal(same_kind, found, stands_for, {prediction.uuid for prediction in add})
         remove.extend(pair for at, pair in enumerate(same_kind) if at not in left)
-        suppressed = _suppressed(new, _obstacles(task, class_bases.get(task, ()), compared, kept))
+        obstacles = _obstacles(task, class_bases.get(task, ()), compared, kept)
+        suppressed = _suppressed([prediction.polygon for prediction in new], obstacles)
         for at, prediction in enumerate(new):
             if at not in suppressed:
                 add.append(prediction)
@@ -81,6 +82,34 @@ def decide(
             if replacement is not None:
                 stands_for[prediction.uuid] = replacement
     return Decision(tuple(remove), tuple(add), tuple(dropped), stands_for)
+
+
+def decide_again(
+    compared: Comparison, lost: Sequence[Entry], taken_out: Collection[uuid_module.UUID]
+) -> tuple[list[tuple[Entry, PathObject]], list[Entry]]:
+    """What is to be removed and written when a run that QuPath saved over is written again.
+
+    lost: its entries. taken_out: ids of what it had replaced; those of them that are there untouched go again. An
+    entry is left out where the pathologist drew, edited or deleted the same thing, or a later run predicted it.
+    """
+    remove = [pair for pair in compared.untouched if pair[0].uuid in taken_out]
+    kept = [pair for pair in compared.untouched if pair[0].uuid not in taken_out]
+    write: list[Entry] = []
+    for task in dict.fromkeys(entry.task for entry in lost):
+        mine = [entry for entry in lost if entry.task == task]
+        bases = {entry.path_class.split(":")[0] for entry in mine}
+        suppressed = _suppressed([entry.polygon for entry in mine], _obstacles(task, bases, compared, kept))
+        write += [entry for at, entry in enumerate(mine) if at not in suppressed]
+    return remove, write
+
+
+def without_predicted_again(ledger: Ledger, tasks: Collection[str], within: BaseGeometry | None) -> Ledger:
+    """The ledger without the lost entries in whose place a run has predicted anew: its tasks, inside `within`."""
+    inside = _inside([entry.polygon for entry in ledger.lost], within)
+    kept = (
+        entry for entry, is_inside in zip(ledger.lost, inside, strict=True) if not is_inside or entry.task not in tasks
+    )
+    return replace(ledger, lost=tuple(kept))
 
 
 def _leave_equal(
@@ -132,13 +161,13 @@ def _obstacles(
 
 
 def _suppressed(
-    new: Sequence[PredictedObject],
+    new: Sequence[BaseGeometry],
     obstacles: Sequence[tuple[BaseGeometry | None, uuid_module.UUID | None]],
 ) -> dict[int, uuid_module.UUID | None]:
-    """Index of each prediction that an obstacle already stands for → uuid of the best one (None: deleted)."""
+    """Index of each outline that an obstacle already stands for → uuid of the best one (None: deleted)."""
     if not new or not obstacles:
         return {}
-    shapes = valid_polygons(geometry_array([prediction.polygon for prediction in new]))
+    shapes = valid_polygons(geometry_array(list(new)))
     shape_of_obstacle = valid_polygons(geometry_array([shape for shape, _ in obstacles]))
     at_new, at_obstacle, overlap = twins(shapes, shape_of_obstacle, SAME)
     suppressed: dict[int, uuid_module.UUID | None] = {}

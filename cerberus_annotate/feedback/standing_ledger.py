@@ -10,32 +10,34 @@ from cerberus_annotate.feedback.ledger import (
     pending_path,
     read_ledger,
     was_written,
-    without_lost_commits,
 )
+from cerberus_annotate.feedback.overwritten import runs_gone, runs_lost, without_lost_commits
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
 from cerberus_annotate.feedback.reviewed import is_mark
 from cerberus_annotate.qupath.path_object import PathObject
 
 
 def standing_ledger(
-    folder: Path, image_id: str, name: str, objects: Sequence[PathObject]
+    folder: Path, image_id: str, name: str, objects: Sequence[PathObject], mark: str
 ) -> tuple[Ledger, tuple[str, ...]]:
     """The image's ledger and sentences on what was odd; an empty one where it does not belong to these objects.
 
-    folder: the project's `cerberus` folder. name: of the image, for sentences. A ledger is of another copy of the
+    folder: the project's `cerberus` folder. name: of the image, for sentences. mark: the `MARK_KEY` among the
+    properties of its data, "" without one. A ledger is of another copy of the
     project when none of its objects is here while others of our runs are.
     """
     ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
     by_hand = f"The objects of image '{name}' count as annotated by hand"
     try:
-        ledger, lost = without_lost_commits(_peek(ledger_path(folder, image_id), ids), ids)
+        ledger = without_lost_commits(peek_ledger(ledger_path(folder, image_id), ids), ids, mark)
     except LedgerError as error:
         return Ledger(), (f"{by_hand}: {error}",)
     notes = []
+    lost = runs_lost(ledger)
     if lost:
         notes.append(
-            f"The data of image '{name}' are older than run {lost[-1]}: QuPath saved over it. The image is compared "
-            "with what stood in it before that run."
+            f"The data of image '{name}' are older than run {list(lost)[-1]}: QuPath saved over it. The image is "
+            "compared with what stood in it before that run. `cerberus-annotate runs rewrite` writes it again."
         )
     present = ids | {str(obj.uuid) for obj in objects}
     known = {str(entry.uuid) for entry in ledger.entries}
@@ -52,16 +54,15 @@ def standing_ledger(
             f"{strangers:,} objects in image '{name}' come from runs that its ledger does not know; they count as "
             "added by hand."
         )
-    live = sum(not entry.ended for entry in ledger.entries)
-    if live and not known & present:
+    for run, count in runs_gone(ledger, ids, mark).items():
         notes.append(
-            f"All {live:,} predictions in image '{name}' are gone, so they count as deleted. If nobody deleted them, "
-            "QuPath saved over them: forget the run with `cerberus-annotate runs remove`."
+            f"All {count:,} predictions of run {run} in image '{name}' are gone, so they count as deleted. If nobody "
+            "deleted them, QuPath saved over them: `cerberus-annotate runs rewrite` writes them again."
         )
     return ledger, tuple(notes)
 
 
-def _peek(path: Path, ids: set[str]) -> Ledger:
+def peek_ledger(path: Path, ids: set[str]) -> Ledger:
     """As `ledger.resolve_pending`, with the files left as they are."""
     waiting = pending_path(path)
     if waiting.exists():

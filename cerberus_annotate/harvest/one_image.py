@@ -18,6 +18,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import ProjectChangedError, SlideError
 from cerberus_annotate.feedback.difference import Change
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
+from cerberus_annotate.feedback.overwritten import MARK_KEY
 from cerberus_annotate.feedback.reviewed import has_marks, ignored_area, reviewed_areas
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.shapes import geometry_array
@@ -123,7 +124,9 @@ def _harvest(
     if not objects or unmarked:
         return Harvested(None, labels)  # its slide may be missing, nobody needs it
     options = Options(mpp=task.options.mpp, slides_dirs=task.options.slides_dirs)
-    ledger, odd = standing_ledger(work_folder(task.project), image.id, image.name, objects)
+    ledger, odd = standing_ledger(
+        work_folder(task.project), image.id, image.name, objects, image.properties.get(MARK_KEY, "")
+    )
     with open_image(task.project, image, options) as slide:
         mpp, _ = pixel_size(image, slide, task.options.mpp)
         review = review_image(

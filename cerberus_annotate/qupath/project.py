@@ -62,6 +62,10 @@ class Image(Protocol):
     def read_objects(self) -> list[PathObject]:
         """All objects in the order of the file, without the root.  Raises DataFileError."""
 
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """The texts among the properties of the image's data (`ImageData.getProperties` in QuPath)."""
+
     def fingerprint(self) -> str:
         """Changes when the data file's content does; "absent" without one."""
 
@@ -77,6 +81,9 @@ class Edit(Protocol):
 
     def remove(self, uuid: UUID) -> None:
         """Take an object out; its children move up to its parent.  Raises InvalidObjectError."""
+
+    def set_property(self, key: str, value: str) -> None:
+        """Give a property of the image's data a text (`ImageData.setProperty` in QuPath)."""
 
 
 class Project(Protocol):

@@ -99,7 +99,7 @@ def write_proposals(
     ours, _ = split_earlier(objects)
     gone = {obj.uuid for obj in ours}
     if ours or proposals:
-        ledger, _, _ = load_ledger(work_folder(project), image.id, image.name, objects)
+        ledger, _, _ = load_ledger(work_folder(project), image, objects)
 
         def change(edit: Edit) -> None:
             for obj in ours:

@@ -376,7 +376,7 @@ class TestRerun:
         only(project).data_path.write_bytes(older)
         summary = run(project, model, WHOLE, predict)
         assert by_class(objects_of(project)) == ALL
-        assert "older than run" in summary.images["1"].notes[0]
+        assert "QuPath saved over run" in summary.images["1"].notes[0]
 
 
 class TestTrouble:

@@ -54,19 +54,6 @@ def test_removing_one_of_two_runs(make_project: MakeProject, model: Any, predict
     assert remove_run(project, nuclei.run.id) == []
 
 
-def test_a_run_that_qupath_saved_over_can_be_forgotten(make_project: MakeProject, model: Any, predict: Any) -> None:
-    project = make_project()
-    before = project.images[0].data_path.read_bytes()
-    summary = run(project, model, WHOLE, predict)
-    project.images[0].data_path.write_bytes(before)
-    lost = run(project, model, WHOLE, predict)
-    assert lost.objects == {}
-    assert f"runs remove PROJECT {summary.run.id}`" in lost.images["1"].notes[0]
-    remove_run(project, summary.run.id)
-    run(project, model, WHOLE, predict)
-    assert len(nuclei_of(project)) == 36
-
-
 def test_an_unknown_run(make_project: MakeProject, model: Any, predict: Any) -> None:
     with pytest.raises(ProjectError, match="no run 'x'"):
         remove_run(make_project(), "x")

@@ -22,7 +22,6 @@ from cerberus_annotate.feedback.ledger import (
     read_ledger,
     resolve_pending,
     take_pending,
-    without_lost_commits,
     write_ledger,
     write_pending,
 )
@@ -50,6 +49,8 @@ def entries(draw: st.DrawFn) -> Entry:
         name=draw(st.none() | texts),
         locked=draw(st.booleans()),
         parent=draw(st.none() | st.uuids()),
+        kind=draw(st.sampled_from(["annotation", "detection"])),
+        measurements=draw(st.dictionaries(texts, st.floats(allow_nan=False, width=32), max_size=3)),
     )
 
 
@@ -62,14 +63,14 @@ def one_commit(*written: Entry) -> Ledger:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.lists(entries(), max_size=6))
-def test_what_is_written_is_read(written: list[Entry]) -> None:
-    commits = tuple(Commit(number, f"run {number}", "annotate", "now", 1, 0) for number in (1, 2, 3))
-    ledger = Ledger(tuple(written), commits)
+@given(st.lists(entries(), max_size=6), st.lists(entries(), max_size=2))
+def test_what_is_written_is_read(written: list[Entry], lost: list[Entry]) -> None:
+    commits = tuple(Commit(number, f"run {number}", "annotate", "now", 1, 0, number > 1) for number in (1, 2, 3))
+    ledger = Ledger(tuple(written), commits, tuple(lost))
     again = decode_ledger(encode_ledger(ledger))
     assert again.commits == commits
-    assert len(again.entries) == len(written)
-    for before, after in zip(written, again.entries, strict=True):
+    assert (len(again.entries), len(again.lost)) == (len(written), len(lost))
+    for before, after in zip((*written, *lost), (*again.entries, *again.lost), strict=True):
         assert after.polygon.equals_exact(before.polygon, 1e-6)
         assert replace(after, polygon=before.polygon) == before
 
@@ -176,15 +177,3 @@ class TestCrashInTheMiddleOfACommit:
         take_pending(path)
         assert resolve_pending(path, set()) == ledger
         assert [file.name for file in path.parent.iterdir()] == ["1.npz"]
-
-
-def test_an_older_state_saved_over_ours_is_no_deletion() -> None:
-    kept, replaced, new = square(0), square(20), square(40)
-    before = one_commit(kept, replaced)
-    after = commit_changes(before, "run-2", "annotate", "", [new], {replaced.uuid}, set(), {kept.uuid})
-    ledger, lost = without_lost_commits(after, {str(kept.uuid), str(replaced.uuid)})
-    assert lost == ("run-2",)
-    assert [entry.state for entry in ledger.entries] == ["live", "live"]
-    # one object of the later run is there: the file is no older state
-    assert without_lost_commits(after, {str(replaced.uuid), str(new.uuid)}) == (after, ())
-    assert without_lost_commits(after, {str(kept.uuid)}) == (after, ())

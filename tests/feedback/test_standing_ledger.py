@@ -37,9 +37,9 @@ def test_a_run_that_was_cut_off_after_its_data_file_counts(tmp_path: Path) -> No
     first = committed(Ledger(), one)
     write_ledger(path, first)
     write_pending(path, committed(first, two))
-    with_both, notes = standing_ledger(tmp_path, "1", "a", [written(one), written(two, "run-2")])
+    with_both, notes = standing_ledger(tmp_path, "1", "a", [written(one), written(two, "run-2")], "")
     assert ([one.uuid for one in with_both.entries], notes) == ([one.uuid, two.uuid], ())
-    with_one, _ = standing_ledger(tmp_path, "1", "a", [written(one)])
+    with_one, _ = standing_ledger(tmp_path, "1", "a", [written(one)], "")
     assert [one.uuid for one in with_one.entries] == [one.uuid]
     assert pending_path(path).exists()
 
@@ -49,16 +49,16 @@ def test_a_damaged_pending_ledger_is_passed_over_and_left(tmp_path: Path) -> Non
     one = entry(0)
     write_ledger(path, committed(Ledger(), one))
     pending_path(path).write_bytes(b"half")
-    ledger, notes = standing_ledger(tmp_path, "1", "a", [written(one)])
+    ledger, notes = standing_ledger(tmp_path, "1", "a", [written(one)], "")
     assert (len(ledger.entries), notes) == (1, ())
     assert pending_path(path).read_bytes() == b"half"
 
 
 def test_all_predictions_gone_is_told(tmp_path: Path) -> None:
     write_ledger(ledger_path(tmp_path, "1"), committed(Ledger(), entry(0)))
-    _, (note,) = standing_ledger(tmp_path, "1", "a", [])
-    assert "All 1 predictions in image 'a' are gone, so they count as deleted" in note
+    _, (note,) = standing_ledger(tmp_path, "1", "a", [], "")
+    assert "All 1 predictions of run run-1 in image 'a' are gone, so they count as deleted" in note
 
 
 def test_a_project_without_runs_is_nothing_odd(tmp_path: Path) -> None:
-    assert standing_ledger(tmp_path, "1", "a", [PathObject(roi=box(0, 0, 1, 1))]) == (Ledger(), ())
+    assert standing_ledger(tmp_path, "1", "a", [PathObject(roi=box(0, 0, 1, 1))], "") == (Ledger(), ())

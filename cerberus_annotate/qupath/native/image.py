@@ -51,7 +51,7 @@ class NativeImage:
         self._project = project
         self._entry = entry
         self._head: tuple[tuple[Path, int, int], Head] | None = None
-        self._properties: tuple[str, dict[str, str]] = ("", {})
+        self._properties: tuple[list[tuple[Path, int, int]], dict[str, str]] = ([], {})
         self.is_new = is_new
         self.id = str(entry["entryID"])
         self.server = ServerBuilder.from_json(entry.get("serverBuilder"))
@@ -134,7 +134,26 @@ class NativeImage:
         Raises DataFileError.
         """
         classes = self._project.classes
-        return self._read(lambda stream: objects_of(stream, self.id, classes)) or []
+        return self._read(lambda stream: self._keep_properties(stream, objects_of(stream, self.id, classes))) or []
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The data's properties that are texts; right after `read_objects` they cost no second look at the file.
+
+        Raises DataFileError.
+        """
+        if self._states() != self._properties[0]:
+            self._read(lambda stream: self._keep_properties(stream, None))
+        return self._properties[1] if self._states() else {}
+
+    def _keep_properties(self, stream: Stream, result: Result) -> Result:
+        self._properties = (self._states(), read_properties(stream))
+        return result
+
+    def _states(self) -> list[tuple[Path, int, int]]:
+        """Path, size and time of the files that `_read` would take."""
+        states = ((path, path.stat()) for path in self._data_files())
+        return [(path, state.st_size, state.st_mtime_ns) for path, state in states]
 
     def fingerprint(self) -> str:
         """`size:mtime:SHA-256` of the data file, "absent" without one.  Raises DataFileError."""

@@ -34,7 +34,8 @@ def set_property(stream: Stream, key: str, value: str, descriptors: Mapping[str,
             run[at + 1] = JavaString(value)
             return
     buckets, size = struct.unpack(">ii", run[0].data)
-    # Java makes its own table when it reads; a power of two above size / 0.75 is what it would write
+    # a power of two above size / 0.75 is what Java would write
+    buckets = max(buckets, 16)
     while buckets * 3 < (size + 1) * 4:
         buckets *= 2
     run[0] = Block(struct.pack(">ii", buckets, size + 1))

@@ -13,6 +13,7 @@ from cerberus_annotate.annotate.opening import open_image, pixel_size
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import CerberusError, ImageRefusedError, SlideError
 from cerberus_annotate.feedback.difference import Change
+from cerberus_annotate.feedback.overwritten import MARK_KEY
 from cerberus_annotate.feedback.reviewed import has_marks, is_mark
 from cerberus_annotate.feedback.runs import Run
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
@@ -137,7 +138,9 @@ def _review(
     """What became of the predictions; None where nothing is marked as reviewed, or the image's size is not known."""
     if pixels.size is None or not has_marks(objects, image.metadata):
         return None
-    ledger, odd = standing_ledger(work_folder(project), image.id, image.name, objects)
+    ledger, odd = standing_ledger(
+        work_folder(project), image.id, image.name, objects, image.properties.get(MARK_KEY, "")
+    )
     mpp = pixels.mpp or (NOMINAL_MPP, NOMINAL_MPP)
     review = review_image(image.name, objects, ledger, image.metadata, pixels.size, mpp, meaning, runs, "marked", ())
     warnings += [*odd, *review.notes]
