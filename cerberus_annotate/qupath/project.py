@@ -141,14 +141,17 @@ class Project(Protocol):
 def open_project(path: str | Path, engine: str = "native") -> Project:
     """Open a project: the .qpproj file or its folder.
 
-    engine: `native` (no JVM). Raises ProjectError, and UsageError for an engine that is not there.
+    engine: `native` (no Java), or `paquo` (the user's own QuPath reads and writes). Raises ProjectError, and
+    UsageError for an engine that is not there or finds no QuPath that fits.
     """
+    if engine == "paquo":
+        from cerberus_annotate.qupath.paquo.project import PaquoProject
+
+        return PaquoProject(path)
+    if engine != "native":
+        raise UsageError(f"There is no engine '{engine}'; use native or paquo.")
     from cerberus_annotate.qupath.native.project import NativeProject
 
-    if engine == "paquo":
-        raise UsageError("The paquo engine is not there yet; use --engine native, which needs no Java.")
-    if engine != "native":
-        raise UsageError(f"There is no engine '{engine}'; use native.")
     return NativeProject(path)
 
 

@@ -30,9 +30,7 @@ def test_a_project_is_the_file_or_its_folder() -> None:
     assert open_project(str(folder)).name == "kinds"
 
 
-def test_there_is_no_paquo_engine_yet() -> None:
-    with pytest.raises(UsageError, match="native"):
-        open_project(SAMPLES / "0.6.0/kinds", engine="paquo")
+def test_an_engine_that_is_not_there_is_said() -> None:
     with pytest.raises(UsageError, match="no engine"):
         open_project(SAMPLES / "0.6.0/kinds", engine="java")
 

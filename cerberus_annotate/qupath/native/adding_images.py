@@ -31,7 +31,7 @@ def add_entry(
     """
     for entry in content.get("images", []):
         present = ServerBuilder.from_json(entry.get("serverBuilder"))
-        if present.uri and same_uri(present.uri, server.uri) and _series(present) == _series(server):
+        if same_slide(present, server):
             return entry["entryID"], False
     version = str(content.get("version") or "")
     entry_id = _free_id(path.parent, content)
@@ -61,6 +61,11 @@ def _write_files(folder: Path, version: str, server: ServerBuilder, image_type: 
     replace_file(folder / "summary.json", text.encode("utf-8"))
     if thumbnail is not None:
         replace_file(folder / "thumbnail.jpg", thumbnail)
+
+
+def same_slide(one: ServerBuilder, other: ServerBuilder) -> bool:
+    """Do two builders show the same image of the same file?"""
+    return bool(one.uri) and same_uri(one.uri, other.uri) and _series(one) == _series(other)
 
 
 def _series(server: ServerBuilder) -> str:

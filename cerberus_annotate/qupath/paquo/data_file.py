@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cerberus_annotate.errors import DataFileError
-from cerberus_annotate.qupath.native.data_file import unreadable
+from cerberus_annotate.qupath.native.data_file import release_of, unreadable
 from cerberus_annotate.qupath.paquo.installation import WAY_OUT
 from cerberus_annotate.qupath.paquo.reading import uuid_of, walk
 from cerberus_annotate.qupath.paquo.virtual_machine import java_class, java_errors, java_path, reason, start
@@ -25,8 +25,7 @@ OPENS_WITHOUT_SLIDE = (0, 6)
 
 def release() -> tuple[int, int]:
     """(major, minor) of the QuPath at work."""
-    major, minor = start().removeprefix("v").split(".")[:2]
-    return int(major), int(minor)
+    return release_of(start())
 
 
 def read_hierarchy(image_name: str, path: Path) -> Any:

@@ -75,8 +75,8 @@ def refuse_unsupported(version: str, where: Path) -> None:
         )
     if release < OLDEST:
         raise UsageError(
-            f"The QuPath at {where} is {version}; before {_release(OLDEST)} its objects have no metadata that a program "
-            f"can write. {WAY_OUT} Or set PAQUO_QUPATH_DIR to QuPath {_release(OLDEST)} or {_release(NEWEST)}."
+            f"The QuPath at {where} is {version}; before {_release(OLDEST)} its objects have no metadata that a "
+            f"program can write. {WAY_OUT} Or set PAQUO_QUPATH_DIR to a newer QuPath, up to {_release(NEWEST)}."
         )
 
 

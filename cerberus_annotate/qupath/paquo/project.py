@@ -1,18 +1,29 @@
 """The engine that lets the user's own QuPath read and write."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cerberus_annotate.errors import ProjectError
-from cerberus_annotate.qupath.colours import from_argb
+from cerberus_annotate.errors import ProjectChangedError, ProjectError
+from cerberus_annotate.files import write_whole
+from cerberus_annotate.garbage import no_collection
+from cerberus_annotate.qupath.colours import Colour, default_colour, from_argb, to_argb
+from cerberus_annotate.qupath.native.adding_images import same_slide
+from cerberus_annotate.qupath.native.commit import same_content
+from cerberus_annotate.qupath.native.data_file import release_of
 from cerberus_annotate.qupath.native.project import NativeProject
 from cerberus_annotate.qupath.native.project_file import classes_file
+from cerberus_annotate.qupath.paquo.adding_images import add_entry
+from cerberus_annotate.qupath.paquo.data_file import release
+from cerberus_annotate.qupath.paquo.editing import JavaEdit
 from cerberus_annotate.qupath.paquo.image import PaquoImage
 from cerberus_annotate.qupath.paquo.installation import WAY_OUT
-from cerberus_annotate.qupath.paquo.virtual_machine import java_errors, reason, start
+from cerberus_annotate.qupath.paquo.object_making import java_path_class
+from cerberus_annotate.qupath.paquo.saving import save
+from cerberus_annotate.qupath.paquo.virtual_machine import java_class, java_errors, reason, start
 from cerberus_annotate.qupath.path_object import PathClass
+from cerberus_annotate.qupath.server import ServerBuilder
 
 if TYPE_CHECKING:
     from cerberus_annotate.qupath.project import Image
@@ -78,6 +89,96 @@ class PaquoProject:
             self._load()
         return list(self._classes)
 
+    def add_classes(self, classes: Iterable[PathClass]) -> list[PathClass]:
+        """Append the classes that are missing and return them; order and colours of the others stay.
+
+        Raises ProjectError.
+        """
+        wanted = dict.fromkeys(PathClass.of(str(path_class), path_class.colour) for path_class in classes)
+        if set(wanted) <= set(self.classes):
+            return []
+        with self.lock():
+            # QuPath may have saved its list since.
+            self._load()
+            listed = {path_class.names: path_class for path_class in self._classes}
+            missing = [path_class for path_class in wanted if path_class.names not in listed]
+            if missing:
+                self._write_classes(missing, listed)
+        return missing
+
+    def _write_classes(self, missing: list[PathClass], listed: Mapping[tuple[str, ...], PathClass]) -> None:
+        path = classes_file(self.folder)
+        former = path.read_bytes() if path.exists() else None
+        wanted = java_class("java.util.ArrayList")(self._java.getPathClasses())
+        for path_class in missing:
+            java = java_path_class(path_class, listed)
+            # Another project in this process may have had the class in its own colour.
+            java.setColor(java_class("java.lang.Integer").valueOf(to_argb(_colour_of(path_class))))
+            wanted.add(java)
+        self._java.setPathClasses(wanted)
+        # QuPath tells its log alone when it could not write the list.
+        self._load()
+        if not set(missing) <= set(self._classes):
+            if former is not None:
+                write_whole(path, former, "The class list")
+            raise ProjectError(
+                f"QuPath could not write the class list ({path}); see that its folder can be written to."
+            )
+
+    @contextlib.contextmanager
+    def edit(self, image: "Image", *, expected: str | None = None, backup: Path | None = None) -> Iterator[JavaEdit]:
+        """Change the objects of an image; written when the block ends, not when an exception leaves it.
+
+        See `NativeProject.edit`. QuPath reads back what it wrote before the file is put in place.
+        Raises ProjectChangedError, ProjectLockedError, DataFileError.
+        """
+        own = self._own(image)
+        before = own.fingerprint()
+        if expected is not None and not same_content(before, expected):
+            raise ProjectChangedError(
+                f"Image '{image.name}' was saved by QuPath since it was read. Nothing was written; run the command "
+                "again."
+            )
+        with no_collection():
+            edit = JavaEdit(*own.open_image_data(), self.classes)
+            yield edit
+            if edit.changed:
+                with self.lock():
+                    save(own, edit, expected=before, backup=backup)
+
+    def add_image(
+        self,
+        server: ServerBuilder,
+        name: str,
+        image_type: str = "BRIGHTFIELD_H_E",
+        thumbnail: bytes | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> PaquoImage:
+        """Add a slide; the present image when it is in the project already.
+
+        thumbnail: a JPEG file's bytes. metadata: of the entry. `is_new` of the result tells whether it was added.
+        Raises ProjectError; the project is then as it was.
+        """
+        with self.lock():
+            # QuPath may have saved the project since it was opened.
+            self._load()
+            if release_of(self.version) > release():
+                raise ProjectError(
+                    f"The project {self.path} was saved by QuPath {self.version}; QuPath {start()} would drop what it "
+                    f"does not know of it. {WAY_OUT}"
+                )
+            present = next((image for image in self._images if same_slide(image.server, server)), None)
+            if present is not None:
+                present.is_new = False
+                return present
+            try:
+                entry_id = add_entry(self._java, self.folder, server, name, image_type, thumbnail, metadata or {})
+            finally:
+                self._load()
+        image = next(image for image in self._images if image.id == entry_id)
+        image.is_new = True
+        return image
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """See `NativeProject.lock`: both engines keep each other off."""
         return self._files.lock()
@@ -106,3 +207,7 @@ def _classes_of(project: Any) -> tuple[PathClass, ...]:
         text = str(java.toString())
         found.append(PathClass.of(text, None if colour is None else from_argb(int(colour))))
     return tuple(found)
+
+
+def _colour_of(path_class: PathClass) -> Colour:
+    return path_class.colour or default_colour(path_class.names)

@@ -55,11 +55,11 @@ def java_class(name: str) -> Any:
     return jpype.JClass(name)
 
 
-def java_errors() -> tuple[type[BaseException], ...]:
-    """What calls of Java raise in Python."""
+def java_errors(*others: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """What calls of Java raise in Python, and `others`."""
     import jpype
 
-    return (jpype.JException,)
+    return (jpype.JException, *others)
 
 
 def reason(error: BaseException) -> str:
