@@ -1,13 +1,19 @@
 """Files that are replaced whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from cerberus_annotate.errors import ProjectError
+
+#: What Windows and some network shares answer while another program has the file open.
+_HELD_OPEN = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8)  # seconds
 
 
 def write_whole(path: Path, content: bytes, what: str, *, keep: Path | None = None) -> None:
@@ -35,7 +41,7 @@ def replace_file(path: Path, content: bytes, *, keep: Path | None = None) -> Non
         write_synced(temporary, write)
         if keep is not None and path.exists():
             copy_file(path, keep)
-        temporary.replace(path)
+        put_in_place(temporary, path)
     sync_folder(path.parent)
 
 
@@ -46,8 +52,31 @@ def write_in_one_step(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """
     with temporary_beside(path) as temporary:
         write_synced(temporary, write)
-        temporary.replace(path)
+        put_in_place(temporary, path)
     sync_folder(path.parent)
+
+
+def put_in_place(new: Path, path: Path, check: Callable[[], None] = lambda: None) -> None:
+    """Rename `new` to `path` in one step; where another program holds it open, wait up to 1.5 s for it.
+
+    check: called right before each attempt, to raise when `path` must not be replaced any more.  Raises OSError.
+    """
+    for wait in _WAITS:
+        check()
+        try:
+            new.replace(path)
+            return
+        except OSError as error:
+            if error.errno not in _HELD_OPEN:
+                raise
+            time.sleep(wait)
+    check()
+    try:
+        new.replace(path)
+    except OSError as error:
+        if error.errno not in _HELD_OPEN:
+            raise
+        raise OSError(error.errno, f"{error.strerror} (another program may have {path.name} open)") from error
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
-from cerberus_annotate.files import copy_file, write_whole
+from cerberus_annotate.files import copy_file, put_in_place, write_whole
 from cerberus_annotate.qupath import Image
 
 DATA, LEDGER, RECORD, REPLACED = "data.qpdata", "ledger.npz", "backup.json", "replaced.qpdata"
@@ -108,7 +108,7 @@ def _take(new: Path, place: Path) -> None:
     if replaced.exists():
         replaced.replace(new / REPLACED)
     shutil.rmtree(place, ignore_errors=True)
-    new.replace(place)
+    put_in_place(new, place)
 
 
 def _read_record(place: Path) -> Backup:

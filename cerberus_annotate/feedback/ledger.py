@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from shapely.geometry import Polygon
 
-from cerberus_annotate.files import sync_folder, write_whole
+from cerberus_annotate.files import put_in_place, sync_folder, write_whole
 
 FORMAT = 1
 GRID = 100  # steps a pixel
@@ -138,7 +138,7 @@ def write_pending(path: Path, ledger: Ledger) -> None:
 
 def take_pending(path: Path) -> None:
     """Makes the pending ledger the ledger."""
-    pending_path(path).replace(path)
+    put_in_place(pending_path(path), path)
     sync_folder(path.parent)
 
 

@@ -145,6 +145,83 @@ def test_what_qupath_saved_meanwhile_is_not_overwritten(sample_copy: Copy) -> No
     ]
 
 
+def test_a_save_after_the_last_look_at_the_content_is_noticed(
+    sample_copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sample_copy("0.6.0/kinds")
+    image = open_project(folder).images[0]
+    saved = image.data_path.read_bytes() + b"!"
+    fingerprint = commit.fingerprint
+
+    def fingerprint_while_qupath_saves(path: Path) -> str:
+        found = fingerprint(path)
+        path.write_bytes(saved)
+        return found
+
+    monkeypatch.setattr(commit, "fingerprint", fingerprint_while_qupath_saves)
+    with pytest.raises(ProjectChangedError, match="Nothing was overwritten"):
+        add_one(folder)
+    assert image.data_path.read_bytes() == saved
+
+
+def test_qupath_in_the_middle_of_a_save_is_noticed(sample_copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = sample_copy("0.6.0/kinds")
+    data = open_project(folder).images[0].data_path
+    fingerprint = commit.fingerprint
+
+    def fingerprint_while_qupath_moves_the_file(path: Path) -> str:
+        found = fingerprint(path)
+        path.replace(path.with_name("data.qpdata.bkp"))
+        return found
+
+    monkeypatch.setattr(commit, "fingerprint", fingerprint_while_qupath_moves_the_file)
+    with pytest.raises(ProjectChangedError):
+        add_one(folder)
+    assert not data.exists()
+    assert data.with_name("data.qpdata.bkp").exists()
+
+
+class TestAFileThatAnotherProgramHasOpen:
+    """Windows and some shares refuse to rename over it."""
+
+    @staticmethod
+    def refuse(monkeypatch: pytest.MonkeyPatch, times: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+        rename, left = Path.replace, [times]
+
+        def replace(self: Path, target: Path) -> Path:
+            if Path(target).name == "data.qpdata" and left[0]:
+                left[0] -= 1
+                meanwhile()
+                raise PermissionError(errno.EACCES, "Access is denied", str(target))
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(files.time, "sleep", lambda _: None)
+
+    def test_is_waited_for(self, sample_copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = sample_copy("0.6.0/kinds")
+        self.refuse(monkeypatch, 3)
+        add_one(folder)
+        assert len(open_project(folder).images[0].read_objects()) == 35
+
+    def test_for_long_is_said(self, sample_copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = sample_copy("0.6.0/kinds")
+        before = state_of(folder)
+        self.refuse(monkeypatch, 100)
+        with pytest.raises(DataFileError, match=r"another program may have data\.qpdata open.*as it was before"):
+            add_one(folder)
+        assert state_of(folder) == before
+
+    def test_and_that_was_saved_meanwhile_is_left(self, sample_copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = sample_copy("0.6.0/kinds")
+        data = open_project(folder).images[0].data_path
+        saved = data.read_bytes() + b"!"
+        self.refuse(monkeypatch, 2, lambda: data.write_bytes(saved))
+        with pytest.raises(ProjectChangedError):
+            add_one(folder)
+        assert data.read_bytes() == saved
+
+
 def test_an_edit_can_demand_the_file_that_was_read(sample_copy: Copy) -> None:
     folder = sample_copy("0.6.0/kinds")
     image = open_project(folder).images[0]

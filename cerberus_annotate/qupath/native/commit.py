@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from cerberus_annotate.errors import DataFileError, ProjectChangedError
-from cerberus_annotate.files import copy_file, sync_folder, temporary_beside, write_synced
+from cerberus_annotate.files import copy_file, put_in_place, sync_folder, temporary_beside, write_synced
 from cerberus_annotate.qupath.java import Stream, StreamError, check_stream, write_stream_to
 
 ABSENT = "absent"
@@ -44,12 +44,7 @@ def commit_data_file(
             _check(temporary, counts)
             if backup is not None and path.exists():
                 copy_file(path, backup)
-            if not same_content(fingerprint(path), expected):
-                raise ProjectChangedError(
-                    f"Image '{image_name}' was saved by QuPath while we worked on it. Nothing was overwritten; "
-                    "close the image in QuPath and run the command again."
-                )
-            temporary.replace(path)
+            replace_unchanged(temporary, path, image_name, expected)
         sync_folder(path.parent)
     except (OSError, StreamError, MemoryError, ValueError) as error:
         raise DataFileError(
@@ -61,6 +56,34 @@ def commit_data_file(
             # Only when nothing came into it.
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
+
+
+def replace_unchanged(new: Path, path: Path, image_name: str, expected: str) -> None:
+    """Put `new` in the place of the data file `path`, when that still is what `expected`, a fingerprint, tells of.
+
+    Size and time are looked at once more right before the renaming: to digest a large file takes a while, and QuPath
+    may save in it.  Raises ProjectChangedError, OSError.
+    """
+    found = fingerprint(path)
+
+    def check(now: str) -> None:
+        if now != found or not same_content(found, expected):
+            raise ProjectChangedError(
+                f"Image '{image_name}' was saved by QuPath while we worked on it. Nothing was overwritten; close the "
+                "image in QuPath and run the command again."
+            )
+
+    digest = found.rpartition(":")[2]
+    put_in_place(new, path, lambda: check(_with_present_state(path, digest)))
+
+
+def _with_present_state(path: Path, digest: str) -> str:
+    """A fingerprint of present size and time, and a digest that was made before."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return ABSENT
+    return f"{state.st_size}:{state.st_mtime_ns}:{digest}"
 
 
 def _check(path: Path, counts: dict[str, int]) -> None:

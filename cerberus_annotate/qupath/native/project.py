@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
-
-from cerberus_annotate.errors import ProjectChangedError, ProjectError, ProjectLockedError
+from cerberus_annotate.errors import ProjectChangedError, ProjectError
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.native.adding_images import add_entry
 from cerberus_annotate.qupath.native.commit import commit_data_file, same_content
@@ -23,6 +21,7 @@ from cerberus_annotate.qupath.native.project_file import (
     write_new_project,
 )
 from cerberus_annotate.qupath.path_object import PathClass
+from cerberus_annotate.qupath.project_lock import ProjectLock
 from cerberus_annotate.qupath.server import ServerBuilder
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class NativeProject:
     def __init__(self, path: str | Path) -> None:
         """Raises ProjectError when QuPath could not open it either."""
         self.path = find_project_file(Path(path)).absolute()
-        self._lock = filelock.FileLock(self.folder / "cerberus" / "lock", timeout=0, thread_local=False)
+        self._lock = ProjectLock(self.path)
         self._load()
 
     def _load(self) -> None:
@@ -90,28 +89,12 @@ class NativeProject:
         present = set(self.classes)
         return [path_class for path_class in wanted if path_class not in present]
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> contextlib.AbstractContextManager[None]:
         """Keep other runs of ours off the project; the system frees it when the process dies.
 
         May be taken again inside itself. Raises ProjectLockedError, ProjectError.
         """
-        try:
-            (self.folder / "cerberus").mkdir(exist_ok=True)
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise ProjectLockedError(
-                f"Another run is at work on the project {self.path}. Wait for its end; when there is none, "
-                f"another computer may hold {self._lock.lock_file}."
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            raise ProjectError(
-                f"The project's folder {self.folder} cannot be written to: {getattr(error, 'strerror', None) or error}."
-            ) from error
-        try:
-            yield
-        finally:
-            self._lock.release()
+        return self._lock.hold()
 
     @contextlib.contextmanager
     def edit(self, image: "Image", *, expected: str | None = None, backup: Path | None = None) -> Iterator[TreeEdit]:
