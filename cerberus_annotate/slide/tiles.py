@@ -18,18 +18,26 @@ class Tile:
     margin: int
 
 
-def tile_grid(width: int, height: int, side: int, margin: int, areas: shapely.Geometry | None = None) -> list[Tile]:
+def tile_grid(
+    width: int,
+    height: int,
+    side: int,
+    margin: int,
+    areas: shapely.Geometry | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> list[Tile]:
     """Tiles that cover an image of width × height network px without overlap, row by row.
 
-    Origins are multiples of `side`, itself a multiple of 16 (the network's stride); tiles at the right and
-    bottom border are cut to the image. With `areas` (network px) only tiles that share area with it are kept.
+    Tiles lie multiples of `side`, itself a multiple of 16 (the network's stride), from `origin`, where the first one
+    is; tiles at the right and bottom border are cut to the image. With `areas` (network px) only tiles that share area
+    with it are kept.
     """
     if side <= 0 or side % 16:
         raise ValueError(f"side must be a positive multiple of 16, not {side}")
     tiles = [
         Tile(x, y, min(side, width - x), min(side, height - y), margin)
-        for y in range(0, height, side)
-        for x in range(0, width, side)
+        for y in range(origin[1], height, side)
+        for x in range(origin[0], width, side)
     ]
     if areas is None or not tiles:
         return tiles
