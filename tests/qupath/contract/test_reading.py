@@ -1,0 +1,69 @@
+"""What QuPath's own classes read, and what we read without Java, is the same, object for object."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cerberus_annotate.errors import DataFileError
+from cerberus_annotate.qupath import open_project
+from cerberus_annotate.qupath.native.data_file import release_of
+from tests.qupath.contract.equality import assert_same_objects
+
+SAMPLES = Path(__file__).parents[2] / "data" / "qupath-samples"
+PROJECTS = sorted(str(path.parent.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*/project.qpproj"))
+Copy = Callable[[str], Path]
+
+
+def assert_same_project(folder: Path, qupath_version: str) -> None:
+    theirs, ours = open_project(folder, "paquo"), open_project(folder)
+    assert (theirs.path, theirs.name, theirs.version, theirs.uri) == (ours.path, ours.name, ours.version, ours.uri)
+    assert theirs.classes == ours.classes
+    assert [item.colour for item in theirs.classes] == [item.colour for item in ours.classes]
+    for image, other in zip(theirs.images, ours.images, strict=True):
+        for part in ("id", "name", "description", "metadata", "width", "height", "pixel_size", "data_path", "has_data"):
+            assert getattr(image, part) == getattr(other, part), part
+        for part in ("builder_type", "provider", "uri", "args"):
+            assert getattr(image.server, part) == getattr(other.server, part), part
+        if release_of(qupath_version) >= (0, 6):
+            assert image.tags == other.tags
+        assert image.fingerprint() == other.fingerprint()
+        assert (image.image_type, image.stains) == (other.image_type, other.stains)
+        assert_same_objects(image.read_objects(), other.read_objects())
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_each_sample_reads_the_same(qupath_version: str, sample_copy: Copy, name: str) -> None:
+    assert_same_project(sample_copy(name), qupath_version)
+
+
+def test_objects_without_uuids_have_the_same_ones_at_every_reading(qupath_version: str, sample_copy: Copy) -> None:
+    image = open_project(sample_copy("0.3.2/kinds"), "paquo").images[0]
+    first = [item.uuid for item in image.read_objects()]
+    assert first == [item.uuid for item in image.read_objects()]
+    assert len(set(first)) == len(first) > 20
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.02, 0.3, 0.9])
+def test_a_file_that_was_cut_off_is_refused_and_left_alone(qupath_version: str, sample_copy: Copy, kept: float) -> None:
+    """QuPath itself shows such an image as empty, or never comes back from the file."""
+    folder = sample_copy("0.6.0/kinds")
+    image = open_project(folder, "paquo").images[0]
+    data = image.data_path.read_bytes()
+    cut = data[: int(kept * len(data))]
+    image.data_path.write_bytes(cut)
+    with pytest.raises(DataFileError, match="cannot be read"):
+        image.read_objects()
+    with pytest.raises(DataFileError), open_project(folder, "paquo").edit(image) as edit:
+        edit.set_property("key", "value")
+    assert image.data_path.read_bytes() == cut
+
+
+def test_what_qupath_kept_beside_a_damaged_file_is_read_in_its_place(qupath_version: str, sample_copy: Copy) -> None:
+    folder = sample_copy("0.6.0/kinds")
+    path = folder / "data/1/data.qpdata"
+    path.with_name("data.qpdata.bkp").write_bytes(path.read_bytes())
+    path.write_bytes(b"\xac\xed\x00\x05 and no more")
+    theirs, ours = open_project(folder, "paquo").images[0], open_project(folder).images[0]
+    assert_same_objects(theirs.read_objects(), ours.read_objects())
+    assert len(ours.read_objects()) > 20
