@@ -301,8 +301,8 @@ def test_children_stand_under_their_parent(tmp_path: Path) -> None:
 
 def test_an_object_without_shape_is_left_out(tmp_path: Path) -> None:
     """QuPath writes {} for an object without ROI."""
-    empty = {"type": "Polygon", "coordinates": []}
-    features = [{"type": "Feature", "geometry": shape, "properties": {}} for shape in ({}, None, empty, POLYGON)]
+    empty = [{"type": name, "coordinates": []} for name in ("Polygon", "Point")]
+    features = [{"type": "Feature", "geometry": shape, "properties": {}} for shape in ({}, None, *empty, POLYGON)]
     assert len(_read(features, tmp_path)) == 1
 
 

@@ -21,6 +21,9 @@ def to_texts(geometries: Sequence[BaseGeometry]) -> list[str]:
     """GeoJSON of each geometry, coordinates rounded to 0.01 px."""
     array = np.empty(len(geometries), object)
     array[:] = geometries
+    # QuPath has points in one list, however many, and writes a single one as a Point
+    single = (shapely.get_type_id(array) == shapely.GeometryType.MULTIPOINT) & (shapely.get_num_geometries(array) == 1)
+    array[single] = shapely.get_geometry(array[single], 0)
     texts: list[str] = shapely.to_geojson(shapely.transform(array, lambda points: points.round(DECIMALS))).tolist()
     return texts
 
@@ -85,6 +88,8 @@ def _one(geometry: Mapping[str, Any]) -> tuple[BaseGeometry, str]:
     shape = _of_one_dimension(shapely.force_2d(shapely.from_geojson(json.dumps(geometry))))
     if geometry.get("isEllipse") and not shape.is_empty:
         return ellipses(np.array([shape.bounds]))[0], "Ellipse"
+    if shape.geom_type == "Point" and not shape.is_empty:
+        shape = shapely.MultiPoint([shape])
     return shape, _kind(shape)
 
 
@@ -110,4 +115,4 @@ def _kind(shape: BaseGeometry) -> str:
         return "Geometry" if shape.interiors else "Polygon"
     if shape.geom_type == "LineString":
         return "Line" if len(shape.coords) == 2 else "Polyline"
-    return "Points" if shape.geom_type in ("Point", "MultiPoint") else "Geometry"
+    return "Points" if shape.geom_type == "MultiPoint" else "Geometry"
