@@ -1,4 +1,4 @@
-"""Changed data files read: `python -m benchmarks.fuzz_stream_reader --inputs 100000` prints in a line what came of them.
+"""Changed data files read: `python -m benchmarks.fuzz_stream_reader --inputs 100000` says in a line what came of it.
 
 QuPath's own files get bit flips, cuts, lengths far beyond the file, other type codes, wrong references, parts taken out
 or repeated. Each is read, written, read again, checked, and its objects are taken out. Whatever is not refused with a
