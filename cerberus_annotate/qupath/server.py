@@ -215,7 +215,7 @@ def _relative(path: PurePath, start: PurePath) -> tuple[str, ...]:
 
 
 def _search(name: str, folders: Iterable[str | Path], image_name: str) -> Path | None:
-    """The file called `name` in the folders: at their top first, then below."""
+    """The file called `name` in the folders: at their top first, then below, then in another case (`A.SVS`)."""
     if not name:
         return None
     roots = [Path(folder) for folder in folders]
@@ -223,6 +223,9 @@ def _search(name: str, folders: Iterable[str | Path], image_name: str) -> Path |
         if (root / name).is_file():
             return root / name
     found = sorted({path for root in roots for path in root.rglob(_literal(name)) if path.is_file()})
+    if not found:
+        below = (path for root in roots for path in root.rglob("*"))
+        found = sorted({path for path in below if path.name.casefold() == name.casefold() and path.is_file()})
     if len(found) > 1:
         raise SlideError(
             f"The slide of image '{image_name}' was looked for by its name, and there are {len(found)} files called "

@@ -51,5 +51,16 @@ def file_uri(path: str | PurePath) -> str:
 
 
 def same_uri(one: str, other: str) -> bool:
-    """Do two URIs name the same file, whatever way they are written?"""
-    return one == other or (uri_path(one) is not None and uri_path(one) == uri_path(other))
+    """Do two URIs name the same file, whatever way they are written?
+
+    Two spellings that differ in case only name one file where the disk does not tell them apart.
+    """
+    here, there = uri_path(one), uri_path(other)
+    if one == other or (here is not None and here == there):
+        return True
+    if here is None or there is None or str(here).casefold() != str(there).casefold():
+        return False
+    try:
+        return os.path.samefile(here, there)  # noqa: PTH121  (pure paths, of whatever system)
+    except OSError:
+        return False

@@ -1,5 +1,6 @@
 """`create` adds slides as QuPath would."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,19 @@ def test_a_slide_is_not_added_twice(tmp_path: Path) -> None:
     assert add_slide(project, describe_slide(tmp_path / "a.tif")).is_new
     assert not add_slide(project, describe_slide(tmp_path / "a.tif")).is_new
     assert len(open_project(project.path).images) == 1
+
+
+@pytest.mark.parametrize("one_file", [True, False], ids=["case-insensitive", "case-sensitive"])
+def test_a_slide_in_another_spelling_is_the_same_where_the_disk_says_so(tmp_path: Path, one_file: bool) -> None:
+    project = create_project(tmp_path / "project")
+    write_pyramid(tmp_path / "a.tif", np.full((300, 400, 3), 200, np.uint8), 0.5)
+    other = tmp_path / "A.TIF"
+    if not other.exists():  # else the disk of this machine is such a one
+        other.hardlink_to(tmp_path / "a.tif") if one_file else shutil.copy(tmp_path / "a.tif", other)
+    elif not one_file:
+        pytest.skip("the disk does not tell a.tif from A.TIF")
+    assert add_slide(project, describe_slide(tmp_path / "a.tif")).is_new
+    assert add_slide(project, describe_slide(other)).is_new is not one_file
 
 
 def test_what_the_file_says_counts_more_than_mpp(tmp_path: Path) -> None:

@@ -127,6 +127,45 @@ class TestWayBack:
         assert call("restore", project, "--force").code == 0
 
 
+class TestSavedOverByQuPath:
+    @pytest.fixture
+    def project(self, call: Call, stub: dict[str, Any], slide: Path, tmp_path: Path) -> Path:
+        """A project whose image was open in QuPath during the run, and was saved there afterwards."""
+        path = tmp_path / "P" / "project.qpproj"
+        call("create", path, slide)
+        data = open_project(path).images[0].data_path
+        before = data.read_bytes()
+        call(path)
+        data.write_bytes(before)
+        return path
+
+    def test_doctor_tells_and_what_it_says_helps(self, call: Call, project: Path) -> None:
+        (run,) = call("runs", "list", project, "--json").json["runs"]
+        told = call("doctor", project).out
+        assert f"Note: one.tif: QuPath saved over run {run['id']}: 2 objects are not in the data" in told
+        assert f"`cerberus-annotate runs rewrite PROJECT {run['id']}` writes them again" in told
+        assert call("runs", "rewrite", project, run["id"]).out == "one.tif: 2 objects written again\n"
+        assert objects(project) == 2
+        assert "saved over" not in call("doctor", project).out
+        assert call("runs", "rewrite", project, run["id"]).out == f"QuPath has saved over nothing of run {run['id']}.\n"
+
+    def test_the_next_run_tells(self, call: Call, project: Path) -> None:
+        result = call(project)
+        assert "Note: QuPath saved over run" in result.err
+        assert objects(project) == 2
+
+    def test_json(self, call: Call, project: Path) -> None:
+        (run,) = call("runs", "list", project, "--json").json["runs"]
+        content = call("runs", "rewrite", project, run["id"], "--json").json
+        (image,) = content["images"]
+        assert (image["name"], image["written"], image["failed"], content["exit_code"]) == ("one.tif", 2, False, 0)
+
+    def test_an_unknown_run(self, call: Call, project: Path) -> None:
+        result = call("runs", "rewrite", project, "x")
+        assert result.code == 2
+        assert "no run 'x'" in result.err
+
+
 class TestModels:
     def test_list(self, call: Call) -> None:
         content = call("models", "list", "--json").json

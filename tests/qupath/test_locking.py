@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cerberus_annotate.errors import ProjectLockedError
 from cerberus_annotate.qupath import open_project
 
 Copy = Callable[[str], Path]
@@ -106,3 +107,11 @@ def test_the_lock_that_is_a_file_goes_when_the_work_is_done(sample_copy: Copy) -
     folder = sample_copy("0.6.0/tiny")
     assert finished(WITHOUT_LOCKS + RESTORE, folder).returncode == 0
     assert not (folder / "cerberus" / "lock.held").exists()
+
+
+def test_another_way_to_the_same_folder_is_the_same_project(sample_copy: Copy, tmp_path: Path) -> None:
+    folder = sample_copy("0.6.0/tiny")
+    link = tmp_path / "link"
+    link.symlink_to(folder, target_is_directory=True)
+    with open_project(folder).lock(), pytest.raises(ProjectLockedError), open_project(link).lock():
+        pass

@@ -103,6 +103,16 @@ def test_slides_dirs_are_searched_by_name(tmp_path: Path) -> None:
     assert slide_location(wanted, project, slides_dirs=[tmp_path / "s"]).path == tmp_path / "s" / "a [1].svs"
 
 
+def test_slides_dirs_are_searched_for_the_name_in_another_case_at_last(tmp_path: Path) -> None:
+    project = Moved(tmp_path / "p" / "project.qpproj", "")
+    (tmp_path / "s" / "deep").mkdir(parents=True)
+    (tmp_path / "s" / "deep" / "A [1].SVS").write_bytes(b"x")
+    wanted = server("file:/D:/scans/a%20%5B1%5D.svs")
+    assert slide_location(wanted, project, slides_dirs=[tmp_path / "s"]).path.name == "A [1].SVS"
+    (tmp_path / "s" / "a [1].svs").write_bytes(b"x")
+    assert slide_location(wanted, project, slides_dirs=[tmp_path / "s"]).path.name == "a [1].svs"
+
+
 def test_a_missing_slide_is_named_with_the_mend(tmp_path: Path) -> None:
     project = Moved(tmp_path / "project.qpproj", "file:/old/project.qpproj")
     with pytest.raises(SlideError, match=r"'my image' is not at .*slides.a\.svs.*--slides-dir"):
