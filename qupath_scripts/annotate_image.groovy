@@ -10,6 +10,7 @@
 import com.google.gson.JsonElement
 import com.google.gson.JsonParser
 import java.awt.image.BufferedImage
+import java.nio.file.Path
 import qupath.lib.images.ImageData
 import qupath.lib.io.PathIO
 import qupath.lib.objects.PathObject
@@ -53,5 +54,7 @@ reloadImage(entry, imageData, before)
 
 // put in by `cerberus-annotate scripts install PROJECT`:
 //+ parts/image.groovy
+//+ parts/home.groovy
 //+ parts/command.groovy
 //+ parts/reload.groovy
+//+ parts/exchange.groovy

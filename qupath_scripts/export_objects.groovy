@@ -27,4 +27,5 @@ runCerberus(arguments)
 
 // put in by `cerberus-annotate scripts install PROJECT`:
 //+ parts/image.groovy
+//+ parts/home.groovy
 //+ parts/command.groovy

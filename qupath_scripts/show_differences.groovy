@@ -114,4 +114,5 @@ class DifferenceOverlay extends AbstractOverlay {
 
 // put in by `cerberus-annotate scripts install PROJECT`:
 //+ parts/image.groovy
+//+ parts/home.groovy
 //+ parts/command.groovy

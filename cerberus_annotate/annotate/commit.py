@@ -16,6 +16,7 @@ from cerberus_annotate.feedback.ledger import (
     take_pending,
     write_pending,
 )
+from cerberus_annotate.feedback.live_ledger import with_answers
 from cerberus_annotate.feedback.overwritten import (
     MARK_KEY,
     mark_of,
@@ -45,7 +46,7 @@ def load_ledger(folder: Path, image: Image, objects: Sequence[PathObject]) -> tu
     mark = image.properties.get(MARK_KEY, "")
     notes = []
     try:
-        ledger = without_lost_commits(resolve_pending(path, ids), ids, mark)
+        ledger = with_answers(folder, image.id, without_lost_commits(resolve_pending(path, ids), ids, mark), ids)
     except LedgerError as error:
         aside = path.with_name(path.name + ".damaged")
         path.replace(aside)

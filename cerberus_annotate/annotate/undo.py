@@ -8,6 +8,7 @@ from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_fo
 from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.feedback.ledger import commit_changes, ledger_path, pending_path, write_ledger
+from cerberus_annotate.feedback.live_ledger import live_folder
 from cerberus_annotate.feedback.runs import now, read_run, write_run
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath import Edit, Image, Project
@@ -43,7 +44,7 @@ def remove_run(project: Project, run_id: str) -> list[Undone]:
     with project.lock():
         for image in project.images:
             path = ledger_path(folder, image.id)
-            if not path.exists() and not pending_path(path).exists():
+            if not any(one.exists() for one in (path, pending_path(path), live_folder(folder, image.id))):
                 continue
             try:
                 undone = _remove_from_image(project, image, run_id)

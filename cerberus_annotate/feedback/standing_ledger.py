@@ -11,6 +11,7 @@ from cerberus_annotate.feedback.ledger import (
     read_ledger,
     was_written,
 )
+from cerberus_annotate.feedback.live_ledger import with_answers
 from cerberus_annotate.feedback.overwritten import runs_gone, runs_lost, without_lost_commits
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
 from cerberus_annotate.feedback.reviewed import is_mark
@@ -30,6 +31,7 @@ def standing_ledger(
     by_hand = f"The objects of image '{name}' count as annotated by hand"
     try:
         ledger = without_lost_commits(peek_ledger(ledger_path(folder, image_id), ids), ids, mark)
+        ledger = with_answers(folder, image_id, ledger, ids)
     except LedgerError as error:
         return Ledger(), (f"{by_hand}: {error}",)
     notes = []

@@ -7,6 +7,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.annotate.commit import work_folder
 from cerberus_annotate.feedback.difference import Change, Verdict, difference, outline_of
+from cerberus_annotate.feedback.overwritten import MARK_KEY
 from cerberus_annotate.feedback.runs import read_runs
 from cerberus_annotate.feedback.standing_ledger import standing_ledger
 from cerberus_annotate.garbage import no_collection
@@ -33,7 +34,7 @@ def image_differences(project: Project, image: Image) -> tuple[list[PathObject],
     """
     objects = image.read_objects()
     folder = work_folder(project)
-    ledger, notes = standing_ledger(folder, image.id, image.name, objects)
+    ledger, notes = standing_ledger(folder, image.id, image.name, objects, image.properties.get(MARK_KEY, ""))
     meaning = meaning_of(table_of(run.parameters) for run in read_runs(folder))
     found = difference(ledger, objects, meaning.tasks)
     outlines = [outline for change in found.changes for outline in _outlines(change)]

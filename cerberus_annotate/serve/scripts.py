@@ -32,7 +32,9 @@ def composed_scripts() -> dict[str, str]:
     folder = source_folder()
     sources = sorted(folder.glob("*.groovy"))
     if not sources:
-        raise ProjectError(f"The scripts are not in {folder}: the installation is incomplete. Install the package again.")
+        raise ProjectError(
+            f"The scripts are not in {folder}: the installation is incomplete. Install the package again."
+        )
     return {source.name: _composed(source.read_text("utf-8"), folder) for source in sources}
 
 

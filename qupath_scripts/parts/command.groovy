@@ -1,9 +1,3 @@
-/** The folder where cerberus-annotate keeps what belongs to this user and computer. */
-File cerberusHome() {
-    String chosen = System.getenv("CERBERUS_ANNOTATE_HOME")
-    return chosen ? new File(chosen) : new File(System.getProperty("user.home"), ".cerberus-annotate")
-}
-
 /** How cerberus-annotate is called: as `scripts install` noted it on this computer, else by its name. */
 List<String> cerberusCommand() {
     File noted = new File(cerberusHome(), "command.json")

@@ -15,15 +15,21 @@ List<Object> stateOf(PathObject one) {
  * new is put beside them.
  */
 void reloadImage(ProjectImageEntry<BufferedImage> entry, ImageData<BufferedImage> imageData, Map<UUID, List<Object>> before) {
-    PathObjectHierarchy written = entry.readHierarchy()
-    if (!imageData.isChanged()) {
-        imageData.getHierarchy().setHierarchy(written)
+    // an entry's own readImageData() gives an empty image where the file cannot be read; this says why
+    Path file = entry.getEntryPath().resolve("data.qpdata")
+    ImageData<BufferedImage> written = PathIO.readImageData(file, entry.getServerBuilder())
+    boolean changed = imageData.isChanged()
+    // the number of the last run, by which the next one knows that QuPath did not save over it
+    if (written.getProperty("cerberus.commit") != null)
+        imageData.setProperty("cerberus.commit", written.getProperty("cerberus.commit"))
+    if (!changed) {
+        imageData.getHierarchy().setHierarchy(written.getHierarchy())
         imageData.setChanged(false)
         return
     }
     List<PathObject> fresh = []
     Set<UUID> stillThere = new HashSet<>()
-    for (PathObject one : written.getAllObjects(false)) {
+    for (PathObject one : written.getHierarchy().getAllObjects(false)) {
         stillThere.add(one.getID())
         if (!before.containsKey(one.getID()))
             fresh.add(one)
@@ -32,26 +38,17 @@ void reloadImage(ProjectImageEntry<BufferedImage> entry, ImageData<BufferedImage
     for (PathObject one : imageData.getHierarchy().getAllObjects(false))
         if (!stillThere.contains(one.getID()) && stateOf(one) == before.get(one.getID()))
             gone.add(one)
-    exchangeObjects(imageData.getHierarchy(), gone, fresh)
+    exchangeObjects(imageData.getHierarchy(), gone, fresh, parentsOf(fresh))
+    imageData.setChanged(true)
     println "You changed the image while the command ran: ${fresh.size()} objects were put beside your changes, " +
         "${gone.size()} older ones were taken out. Save the image."
 }
 
-/** Takes objects out, their children stay, and puts others in, each below the object that has its parent's UUID. */
-void exchangeObjects(PathObjectHierarchy hierarchy, Collection<PathObject> gone, Collection<PathObject> fresh) {
-    if (gone.isEmpty() && fresh.isEmpty())
-        return
-    hierarchy.removeObjects(gone, true)
-    Map<UUID, PathObject> present = [:]
-    for (PathObject one : hierarchy.getAllObjects(false))
-        present.put(one.getID(), one)
-    Set<PathObject> added = new HashSet<>(fresh)
-    for (PathObject one : fresh) {
-        PathObject parent = one.getParent()
-        if (parent != null && added.contains(parent))
-            continue // it comes with its parent
-        PathObject below = parent == null ? null : present.get(parent.getID())
-        hierarchy.addObjectBelowParent(below, one, false)
-    }
-    hierarchy.fireHierarchyChangedEvent(this)
+/** UUID of each object that has a parent → the parent's. */
+Map<UUID, UUID> parentsOf(Collection<PathObject> objects) {
+    Map<UUID, UUID> parents = [:]
+    for (PathObject one : objects)
+        if (one.getParent() != null && !one.getParent().isRootObject())
+            parents.put(one.getID(), one.getParent().getID())
+    return parents
 }

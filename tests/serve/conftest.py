@@ -1,12 +1,21 @@
-"""Debian's Groovy, with our own stubs of the QuPath classes that the scripts use."""
+"""Debian's Groovy with our own stubs of the QuPath classes that the scripts use; a project and a predictor of stubs."""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from shapely.geometry import box
+
+from cerberus_annotate.annotate.adding import add_slide, describe_slide
+from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.qupath import Project, create_project
+from cerberus_annotate.slide.pyramid import write_pyramid
 
 HERE = Path(__file__).parent
 GSON = Path("/usr/share/java/gson.jar")
@@ -61,3 +70,39 @@ def _environment() -> dict[str, str]:
     """Java takes arguments and writes text by the locale; QuPath has that of the desktop."""
     options = "-Dfile.encoding=UTF-8 -Dsun.stdout.encoding=UTF-8 -Djava.awt.headless=true"
     return {**os.environ, "LC_ALL": "C.UTF-8", "JAVA_OPTS": options}
+
+
+@dataclass(frozen=True)
+class StubModel:
+    """What a session notes of a model."""
+
+    name: str = "stub"
+    sha256: str = "0" * 64
+    tasks: tuple[str, ...] = ("nuclei", "gland", "lumen")
+
+
+@dataclass
+class StubPredictor:
+    """Finds a gland with a lumen and four nuclei in every slide."""
+
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> list[PredictedObject]:
+        self.asked.append({"mpp": mpp, "tasks": tasks, "areas": areas})
+        gland = PredictedObject("gland", "Gland", box(100, 100, 200, 200), 0.9)
+        lumen = PredictedObject("lumen", "Lumen", box(130, 130, 170, 170), 0.8, parent=gland.uuid)
+        nuclei = [
+            PredictedObject("nuclei", "Nucleus: Epithelial", box(x, 110, x + 10, 120), 0.7) for x in (20, 110, 150, 300)
+        ]
+        return [one for one in (gland, lumen, *nuclei) if one.task in tasks]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project of one slide of 400 x 400 px at 0.5 µm/px."""
+    pixels = np.full((400, 400, 3), 243, np.uint8)
+    pixels[40:360, 40:360] = (200, 120, 170)
+    write_pyramid(tmp_path / "one.tif", pixels, 0.5)
+    project = create_project(tmp_path / "my project")
+    add_slide(project, describe_slide(tmp_path / "one.tif"))
+    return project

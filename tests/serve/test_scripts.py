@@ -81,10 +81,11 @@ def test_a_script_of_an_earlier_version_is_replaced_also_with_windows_line_ends(
 @pytest.fixture
 def caller(tmp_path: Path) -> Path:
     """A script that hands its arguments to the command as our scripts do."""
-    parts = source_folder() / "parts" / "command.groovy"
+    folder = source_folder() / "parts"
+    parts = "\n".join((folder / name).read_text("utf-8") for name in ("home.groovy", "command.groovy"))
     imports = "import com.google.gson.JsonElement\nimport com.google.gson.JsonParser\n"
     path = tmp_path / "caller.groovy"
-    path.write_text(f"{imports}runCerberus(args as List)\nprintln 'went well'\n{parts.read_text('utf-8')}", "utf-8")
+    path.write_text(f"{imports}runCerberus(args as List)\nprintln 'went well'\n{parts}", "utf-8")
     return path
 
 

@@ -5,6 +5,7 @@ public abstract class PathObject {
     public String getName() { return null; }
     public PathObject getParent() { return null; }
     public boolean isAnnotation() { return false; }
+    public boolean isRootObject() { return false; }
     public boolean isLocked() { return false; }
     public void setLocked(boolean locked) { }
     public boolean hasROI() { return false; }
