@@ -1,7 +1,6 @@
 """One image of a run: open, predict, decide, commit."""
 
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 
 from cerberus_annotate.annotate.backups import fingerprint_of
 from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_folder
+from cerberus_annotate.annotate.geojson_files import file_stems
 from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
 from cerberus_annotate.annotate.options import KINDS, MANY_NUCLEI, Options
 from cerberus_annotate.annotate.regions import Regions, find_regions
@@ -206,16 +206,8 @@ def _change(edit: Edit, decision: Decision, added: Sequence[PathObject]) -> None
 
 
 def _write_geojson(objects: Sequence[PathObject], folder: Path, image: Image, project: Project) -> None:
-    """One file an image; where several images would have the same file name, it ends in the image's id."""
-    name = _file_name(image.name)
-    if sum(_file_name(other.name).lower() == name.lower() for other in project.images) > 1:
-        name = f"{name} ({image.id})"
+    """One file an image, called as `export` calls it."""
     try:
-        write_geojson(objects, folder / f"{name}.geojson")
+        write_geojson(objects, folder / f"{file_stems(project.images)[image.id]}.geojson")
     except ProjectError as error:
         raise ProjectError(f"{error} The objects themselves are in the project.") from error
-
-
-def _file_name(image_name: str) -> str:
-    """The image's name without characters that a file name may not have."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", image_name)

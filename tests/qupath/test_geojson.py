@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from shapely.geometry import LineString, MultiPoint, Polygon, box
 
 from cerberus_annotate.errors import ProjectError, UsageError
 from cerberus_annotate.qupath import PathClass, PathObject, open_project, read_geojson, write_geojson
+from cerberus_annotate.qupath.geojson.writing import Form
 
 GEOJSON = Path(__file__).parents[1] / "data" / "geojson"
 SAMPLES = Path(__file__).parents[1] / "data" / "qupath-samples"
@@ -352,3 +355,36 @@ def test_metadata_are_texts(tmp_path: Path) -> None:
     metadata = {"text": "a", "number": 1, "truth": True, "nothing": None, "list": [1]}
     (item,) = _read({"type": "Feature", "geometry": POLYGON, "properties": {"metadata": metadata}}, tmp_path)
     assert item.metadata == {"text": "a", "number": "1", "truth": "true"}
+
+
+NAMES = st.text(min_size=1).filter(lambda text: ":" not in text and len(text.strip().splitlines()) == 1)
+COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
+CLASSES = st.builds(
+    lambda names, colour: PathClass.of(": ".join(names), colour), st.lists(NAMES, min_size=1, max_size=3), COLOURS
+)
+OBJECTS = st.builds(
+    PathObject,
+    roi=st.just(box(1, 2, 3.25, 4.5)),
+    kind=st.sampled_from(["annotation", "detection", "cell", "tile", "tma_core"]),
+    roi_kind=st.just("Rectangle"),
+    plane=st.tuples(st.integers(-1, 3), st.integers(0, 9), st.integers(0, 9)),
+    path_class=st.none() | CLASSES,
+    name=st.none() | st.text(),
+    locked=st.booleans(),
+    colour=st.none() | COLOURS,
+    measurements=st.dictionaries(st.text(), st.floats(), max_size=3),
+    metadata=st.dictionaries(st.text(), st.text(), max_size=3),
+    uuid=st.uuids(),
+)
+
+
+@given(st.lists(OBJECTS, max_size=4, unique_by=lambda item: item.uuid), st.sampled_from(["0.3", "0.4"]), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_the_texts_and_numbers_they_come_back(
+    tmp_path: Path, objects: list[PathObject], form: Form, packed: bool
+) -> None:
+    """Halves of surrogate pairs, quotes and control characters in names; any float among the measurements."""
+    path = tmp_path / ("x.geojson.gz" if packed else "x.geojson")
+    assert write_geojson(objects, path, form) == len(objects)
+    # no dataclass equality: NaN is not equal to itself
+    assert [repr(item) for item in read_geojson(path)] == [repr(item) for item in objects]
