@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import ImageRefusedError, SlideError, UsageError
-from cerberus_annotate.qupath import Image, Project, slide_location
+from cerberus_annotate.qupath import Image, Project, SlideLocation, slide_location
+from cerberus_annotate.qupath.server import OPENSLIDE
 from cerberus_annotate.slide.slide import Slide
 
 TYPE_NAMES = {
@@ -60,6 +61,12 @@ def open_image(project: Project, image: Image, options: Options) -> Slide:
     location = slide_location(image.server, project, slides_dirs=options.slides_dirs, image_name=image.name)
     slide = open_slide(location.path, crop_bounds=location.crop_bounds, series=location.series)
     said = image.width, image.height
+    if None in said and location.provider != OPENSLIDE and _has_bounds(location, slide):
+        slide.close()
+        raise SlideError(
+            f"The project does not say how large image '{image.name}' is, and only a part of its slide "
+            f"{location.path} was scanned: where its coordinates begin is not known. Open it once in QuPath and save."
+        )
     if None not in said and said != (slide.width, slide.height):
         slide.close()
         raise SlideError(
@@ -67,6 +74,14 @@ def open_image(project: Project, image: Image, options: Options) -> Slide:
             f"{slide.width} x {slide.height} px: coordinates would be wrong. Is it another file of the same name?"
         )
     return slide
+
+
+def _has_bounds(location: SlideLocation, slide: Slide) -> bool:
+    """Does the file name scanned bounds that are smaller than the `slide` opened without them?"""
+    from cerberus_annotate.slide import open_slide
+
+    with open_slide(location.path, crop_bounds=True, series=location.series) as cropped:
+        return (cropped.width, cropped.height) != (slide.width, slide.height)
 
 
 def pixel_size(image: Image, slide: Slide, given: tuple[float, float] | None) -> tuple[tuple[float, float], str]:

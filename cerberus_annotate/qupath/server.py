@@ -132,6 +132,7 @@ def slide_location(
             f"Image '{name}' is served by QuPath's '{builder_type or 'unnamed'}' server, which {does}. Its pixels "
             "cannot be mapped exactly, so it is left alone; add the slide file itself to the project."
         )
+    _refuse_stack(server.metadata or {}, name)
     crop_bounds, series = _opening(server, name)
     tried = []
     for candidate in _candidates(server.uri, project, name):
@@ -146,6 +147,17 @@ def slide_location(
         f"The slide of image '{name}' is not at {places}. Put it there, correct its place in QuPath "
         "(Project > Check project URIs), or name the folder it lies in with --slides-dir."
     )
+
+
+def _refuse_stack(metadata: Mapping[str, Any], name: str) -> None:
+    """Raises SlideError for an image of several planes: which of them a file's reader shows is not known."""
+    sizes = {what: metadata.get(key) for key, what in (("sizeZ", "focal planes"), ("sizeT", "time points"))}
+    said = " × ".join(f"{size} {what}" for what, size in sizes.items() if isinstance(size, int) and size > 1)
+    if said:
+        raise SlideError(
+            f"Image '{name}' is a stack of {said} in QuPath. Objects could come to lie on another plane than the one "
+            "they were found on, so it is left alone; export the plane as an image of its own and add that."
+        )
 
 
 def _opening(server: ServerBuilder, name: str) -> tuple[bool, int]:
