@@ -177,14 +177,10 @@ def test_a_region_without_area_in_the_image_is_refused(project: Project, shape: 
         ask(project, region=region)
 
 
-def test_a_region_that_is_far_too_large_is_refused(project: Project) -> None:
-    with (
-        session(project, options=Options()) as live,
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(ImageRefusedError, match="span"),
-    ):
-        patch.setattr("cerberus_annotate.serve.live.LARGEST_AREA", 0.001)
-        live.ask(Question("1", (REGION.uuid,), (REGION,)))
+def test_a_region_that_is_far_too_large_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cerberus_annotate.serve.live.LARGEST_AREA", 0.001)
+    with pytest.raises(ImageRefusedError, match="span"):
+        ask(project)
 
 
 def test_a_region_that_is_not_sent_along(project: Project) -> None:
