@@ -1,7 +1,6 @@
 """A new image entry, made by QuPath."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from cerberus_annotate.errors import DataFileError, ProjectError
 from cerberus_annotate.files import replace_file
+from cerberus_annotate.qupath.native import json_text
 from cerberus_annotate.qupath.paquo.data_file import IMAGE_TYPE, read_image_data, write_image_data
 from cerberus_annotate.qupath.paquo.virtual_machine import java_class, java_errors, reason
 from cerberus_annotate.qupath.server import ServerBuilder
@@ -32,8 +32,11 @@ def add_entry(
     _pass_over_left_folders(project, folder)
     made: Path | None = None
     try:
-        entry = project.addImage(gson.fromJson(json.dumps(dict(server.json)), kind))
+        entry = project.addImage(gson.fromJson(json_text.dump(dict(server.json)), kind))
         made = Path(str(entry.getEntryPath().toString()))
+        made.mkdir(parents=True, exist_ok=True)
+        # QuPath 0.5 leaves it out; paquo asks for it when the slide is missing.
+        replace_file(made / "server.json", json_text.dump(dict(server.json)).encode("utf-8"))
         entry.setImageName(name)
         for key, text in metadata.items():
             entry.putMetadataValue(key, text)

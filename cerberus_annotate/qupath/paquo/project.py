@@ -171,8 +171,14 @@ class PaquoProject:
             if present is not None:
                 present.is_new = False
                 return present
+            former = self.path.read_bytes()
             try:
                 entry_id = add_entry(self._java, self.folder, server, name, image_type, thumbnail, metadata or {})
+            except ProjectError:
+                # QuPath moves the old file away before the new one is in place.
+                if not self.path.exists():
+                    write_whole(self.path, former, "The project")
+                raise
             finally:
                 self._load()
         image = next(image for image in self._images if image.id == entry_id)

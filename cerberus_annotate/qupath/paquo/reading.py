@@ -1,5 +1,6 @@
 """QuPath's object hierarchy as a flat list of PathObjects."""
 
+import math
 import uuid as uuid_module
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,6 +17,8 @@ KINDS: dict[str, Kind] = {
     "TMACoreObject": "tma_core",
 }
 _HALF = (1 << 64) - 1
+#: One object, so that two readings of an object without probability are equal.
+_NAN = float("nan")
 
 
 def walk(hierarchy: Any) -> Iterator[Any]:
@@ -89,6 +92,7 @@ def kind_of(item: Any) -> Kind:
 
 def _path_object(item: Any, roi: Any, shape: tuple[Any, str], nucleus: Any, classes: ClassReader) -> PathObject:
     name, colour, parent = item.getName(), item.getColor(), item.getParent()
+    probability = float(item.getClassProbability())
     return PathObject(
         roi=shape[0],
         kind=kind_of(item),
@@ -96,7 +100,7 @@ def _path_object(item: Any, roi: Any, shape: tuple[Any, str], nucleus: Any, clas
         plane=(-1, 0, 0) if roi is None else (int(roi.getC()), int(roi.getZ()), int(roi.getT())),
         nucleus=nucleus,
         path_class=classes.read(item.getPathClass()),
-        class_probability=float(item.getClassProbability()),
+        class_probability=_NAN if math.isnan(probability) else probability,
         name=None if name is None else str(name),
         locked=bool(item.isLocked()),
         colour=None if colour is None else from_argb(int(colour)),
