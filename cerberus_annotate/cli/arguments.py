@@ -79,5 +79,5 @@ engine_option = click.option(
     type=click.Choice(["native", "paquo"]),
     default="native",
     show_default=True,
-    help="How the project is read and written; paquo (needs Java) is not there yet.",
+    help="Who reads and writes the project: this program, or your QuPath (0.5 or 0.6) through paquo.",
 )

@@ -35,6 +35,7 @@ def command(ctx: click.Context, project: Path | None, slides_dir: tuple[Path, ..
         "versions": _versions(),
         "device": None,
         "model": None,
+        "paquo": None,
         "project": None if project is None else str(project),
     }
     problems: list[dict[str, Any]] = []
@@ -42,7 +43,10 @@ def command(ctx: click.Context, project: Path | None, slides_dir: tuple[Path, ..
     problems += _as_problems(trouble)
     facts["model"], trouble = _model()
     problems += _as_problems(trouble)
-    if project is not None:
+    facts["paquo"], trouble = _paquo()
+    if engine == "paquo" and trouble:
+        problems += _as_problems(trouble)
+    elif project is not None:
         problems += _project_problems(project, slides_dir, engine)
     exit_code = int(any(problem["serious"] for problem in problems))
     if as_json:
@@ -50,6 +54,7 @@ def command(ctx: click.Context, project: Path | None, slides_dir: tuple[Path, ..
         ctx.exit(exit_code)
     click.echo("  ".join(f"{name} {version}" for name, version in facts["versions"].items()))
     click.echo(f"device: {facts['device'] or 'none'}\nmodel: {facts['model'] or 'none'}")
+    click.echo(f"for --engine paquo: {facts['paquo'] or f'nothing. {trouble}'}")
     for problem in problems:
         where = f"{problem['image']}: " if problem["image"] else ""
         click.echo(f"{'Problem' if problem['serious'] else 'Note'}: {where}{problem['problem']}")
@@ -114,6 +119,19 @@ def _model() -> tuple[str | None, str]:
     return f"{model.name} ({', '.join(model.tasks)}; sha256 {model.sha256[:12]})", ""
 
 
+def _paquo() -> tuple[str | None, str]:
+    """(what `--engine paquo` would use, why it cannot)."""
+    from cerberus_annotate.errors import UsageError
+    from cerberus_annotate.qupath.paquo.installation import find_installation, refuse_unsupported
+
+    try:
+        found = find_installation()
+        refuse_unsupported(found.version, found.jars)
+    except UsageError as error:
+        return None, str(error)
+    return f"QuPath {found.version or 'of unknown version'} in {found.jars}, through paquo {found.paquo}", ""
+
+
 def _as_problems(text: str) -> list[dict[str, Any]]:
     return [{"image": "", "problem": text, "serious": True}] if text else []
 
@@ -121,11 +139,11 @@ def _as_problems(text: str) -> list[dict[str, Any]]:
 def _project_problems(project: Path, slides_dirs: tuple[Path, ...], engine: str) -> list[dict[str, Any]]:
     from cerberus_annotate.annotate.health import examine
     from cerberus_annotate.annotate.options import Options
-    from cerberus_annotate.errors import ProjectError
+    from cerberus_annotate.errors import CerberusError
     from cerberus_annotate.qupath import open_project
 
     try:
         opened = open_project(project, engine)
-    except ProjectError as error:
+    except CerberusError as error:
         return _as_problems(str(error))
     return [asdict(finding) for finding in examine(opened, Options(slides_dirs=slides_dirs))]

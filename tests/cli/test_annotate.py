@@ -127,7 +127,6 @@ def test_a_labs_classes(call: Call, project: Path, stub: dict[str, Any], tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--engine", "paquo"], "not there yet"),
         (["--tasks", "cells"], "no task 'cells'"),
         (["--tasks", "lumen"], "has no task 'lumen'"),
         (["--tasks", ","], "no name is given"),
