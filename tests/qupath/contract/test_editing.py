@@ -119,6 +119,21 @@ def test_every_object_of_qupath_changed(writing_qupath: str, sample_copy: Copy, 
     both_ways(change, *pair(sample_copy, tmp_path, "0.6.0/kinds"), place)
 
 
+def test_what_is_only_moved_keeps_all_else(writing_qupath: str, sample_copy: Copy, tmp_path: Path) -> None:
+    """QuPath itself empties an object's measurements when it gets another ROI."""
+
+    def change(edit: Edit, before: list[PathObject]) -> None:
+        moved = [item for item in before if item.roi_kind == "Polygon" and item.measurements]
+        assert moved
+        for item in moved:
+            edit.replace(dataclasses.replace(item, roi=translate(item.roi, 3.5, -2)))
+        for item in before:
+            if item not in moved:
+                edit.replace(dataclasses.replace(item, plane=(-1, 0, 0)))
+
+    both_ways(change, *pair(sample_copy, tmp_path, "0.6.0/kinds"), 0)
+
+
 def test_cells_get_other_nuclei_and_lose_them(writing_qupath: str, sample_copy: Copy, tmp_path: Path) -> None:
     def change(edit: Edit, before: list[PathObject]) -> None:
         cells = [item for item in before if item.kind == "cell"]

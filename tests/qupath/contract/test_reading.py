@@ -1,5 +1,6 @@
 """What QuPath's own classes read, and what we read without Java, is the same, object for object."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from cerberus_annotate.errors import DataFileError
 from cerberus_annotate.qupath import open_project
 from cerberus_annotate.qupath.native.data_file import release_of
+from tests.qupath.conftest import make_writable
 from tests.qupath.contract.equality import assert_same_objects
 
 SAMPLES = Path(__file__).parents[2] / "data" / "qupath-samples"
 PROJECTS = sorted(str(path.parent.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*/project.qpproj"))
+REAL = ("avyan", "coscia_lmd", "hepatovac", "orion")
 Copy = Callable[[str], Path]
 
 
@@ -35,6 +38,15 @@ def assert_same_project(folder: Path, qupath_version: str) -> None:
 @pytest.mark.parametrize("name", PROJECTS)
 def test_each_sample_reads_the_same(qupath_version: str, sample_copy: Copy, name: str) -> None:
     assert_same_project(sample_copy(name), qupath_version)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_projects_read_the_same(qupath_version: str, shared: Path, tmp_path: Path, name: str) -> None:
+    """Projects of laboratories, written by several versions of QuPath."""
+    folder = tmp_path / name
+    shutil.copytree(shared / "data" / "qupath-real" / name, folder)
+    make_writable(folder)
+    assert_same_project(folder, qupath_version)
 
 
 def test_objects_without_uuids_have_the_same_ones_at_every_reading(qupath_version: str, sample_copy: Copy) -> None:
