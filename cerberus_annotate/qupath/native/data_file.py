@@ -61,7 +61,8 @@ def _stains_text(name: str, second: str, values: str) -> str:
 DEFAULT_STAINS = {
     "BRIGHTFIELD_H_E": _stains_text("H&E default", "Eosin", _EOSIN),
     "BRIGHTFIELD_H_DAB": _stains_text("H-DAB default", "DAB", _DAB),
-    "BRIGHTFIELD_OTHER": _stains_text("H&E default", "Eosin", _EOSIN),
+    # The same in every QuPath from 0.2 to 0.7.
+    "BRIGHTFIELD_OTHER": _stains_text("H-DAB default", "DAB", _DAB),
 }
 
 

@@ -8,7 +8,12 @@ import pytest
 
 from cerberus_annotate.errors import DataFileError
 from cerberus_annotate.qupath import open_project
+from cerberus_annotate.qupath.java import write_stream
 from cerberus_annotate.qupath.native.data_file import release_of
+from cerberus_annotate.qupath.native.descriptors import STAINS
+from cerberus_annotate.qupath.native.new_data import new_stream
+from cerberus_annotate.qupath.native.object_parts import class_name
+from cerberus_annotate.qupath.paquo.image import PaquoImage
 from tests.qupath.conftest import make_writable
 from tests.qupath.contract.equality import assert_same_objects
 
@@ -47,6 +52,37 @@ def test_real_projects_read_the_same(qupath_version: str, shared: Path, tmp_path
     shutil.copytree(shared / "data" / "qupath-real" / name, folder)
     make_writable(folder)
     assert_same_project(folder, qupath_version)
+
+
+def assert_type_and_stains_of_qupath(image: PaquoImage) -> None:
+    """What our reader says of an image is what QuPath's own ImageData says."""
+    data, _ = image.open_image_data()
+    assert image.image_type == str(data.getImageType().name())
+    theirs, ours = data.getColorDeconvolutionStains(), image.stains
+    assert (theirs is None) == (ours is None)
+    if ours is None:
+        return
+    stains = [stain for stain in (theirs.getStain(number) for number in (1, 2, 3)) if not stain.isResidual()]
+    assert ours.name == str(theirs.getName())
+    assert [name for name, _ in ours.vectors] == [str(stain.getName()) for stain in stains]
+    for (_, vector), stain in zip(ours.vectors, stains, strict=True):
+        assert vector == pytest.approx((stain.getRed(), stain.getGreen(), stain.getBlue()), abs=1e-6)
+    assert ours.background == (theirs.getMaxRed(), theirs.getMaxGreen(), theirs.getMaxBlue())
+
+
+@pytest.mark.parametrize("name", ["0.4.4/kinds", "0.5.1/kinds", "0.6.0/kinds", "0.7.0/kinds"])
+def test_image_type_and_stains(writing_qupath: str, sample_copy: Copy, name: str) -> None:
+    for image in open_project(sample_copy(name), "paquo").images:
+        assert_type_and_stains_of_qupath(image)
+
+
+@pytest.mark.parametrize("image_type", ["BRIGHTFIELD_H_E", "BRIGHTFIELD_H_DAB", "BRIGHTFIELD_OTHER"])
+def test_stains_that_the_file_does_not_hold(writing_qupath: str, sample_copy: Copy, image_type: str) -> None:
+    image = open_project(sample_copy("0.6.0/kinds"), "paquo").images[0]
+    stream = new_stream("0.6.0", image.server.json, image.server.uri, image_type)
+    stream.contents = [None if class_name(part) == STAINS else part for part in stream.contents]
+    image.data_path.write_bytes(write_stream(stream))
+    assert_type_and_stains_of_qupath(image)
 
 
 def test_objects_without_uuids_have_the_same_ones_at_every_reading(qupath_version: str, sample_copy: Copy) -> None:
