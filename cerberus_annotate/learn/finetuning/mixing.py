@@ -19,8 +19,8 @@ from cerberus_annotate.learn.training.thresholds import (
 )
 from cerberus_annotate.network.cerberus import Cerberus
 
-SHARES = (0.15, 0.3, 0.6, 1.0)
-"""Of the way from the parent to what was learnt."""
+SHARES = (0.15, 0.3, 0.6)
+"""Of the way from the parent to what was learnt. The last part of the way costs known data more than it is worth."""
 
 WORTH = 0.01
 """PQ that a further step away from the parent must be worth, and that replayed data may lose by it."""
