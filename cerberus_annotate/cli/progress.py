@@ -45,10 +45,11 @@ class Bars:
 
 
 class RichProgress(Bars):
-    """A bar of images and one of tiles on a terminal, and one line an image."""
+    """A bar of images and one of tiles on a terminal, elsewhere a line a tenth of the tiles; and one line an image."""
 
     def __init__(self, quiet: bool) -> None:
         super().__init__(quiet)
+        self._name, self._tenths = "", 0
         self._images = self._bars.add_task("images", total=None, told="")
         self._tiles = self._bars.add_task("tiles", total=None, told="")
 
@@ -56,10 +57,15 @@ class RichProgress(Bars):
         """See `annotate.run.Progress`."""
         self._bars.update(self._images, total=total, completed=number - 1)
         self._bars.reset(self._tiles, total=None, description=name, told="")
+        self._name, self._tenths = name, 0
 
     def tiles(self, done: int, total: int, objects: int) -> None:
         """See `annotate.run.Progress`."""
         self._bars.update(self._tiles, completed=done, total=total, told=f"{objects:,} objects")
+        tenths = 10 * done // max(total, 1)
+        if self._lines and self._tenths < tenths < 10:
+            self._say(f"{self._name}: {done:,} of {total:,} tiles, {objects:,} objects")
+        self._tenths = tenths
 
     def image_finished(self, record: ImageRecord) -> None:
         """See `annotate.run.Progress`."""

@@ -22,9 +22,6 @@ void runCerberus(List<String> arguments) {
     builder.redirectErrorStream(true)
     builder.environment().put("PYTHONUTF8", "1")
     builder.environment().put("PYTHONUNBUFFERED", "1")
-    // those of another Python that QuPath was started from would break ours
-    builder.environment().remove("PYTHONHOME")
-    builder.environment().remove("PYTHONPATH")
     Process process
     try {
         process = builder.start()
