@@ -13,11 +13,15 @@ COMMANDS = (
     "create",
     "demo",
     "review",
+    "serve",
+    "scripts",
     "harvest",
     "finetune",
     "report",
     "runs",
     "restore",
+    "export",
+    "import",
     "models",
     "data",
     "train",
@@ -25,6 +29,7 @@ COMMANDS = (
     "benchmark",
     "doctor",
 )
+MODULES = {"import": "import_"}
 DEFAULT = "annotate"
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -38,7 +43,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cerberus_annotate.cli.{cmd_name}").command
+        command: click.Command = import_module(f"cerberus_annotate.cli.{MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
