@@ -75,7 +75,11 @@ class PaquoImage(NativeImage):
 
         def read(path: Path) -> tuple[Any, list[Any]]:
             image_data = read_image_data(self.name, path, builder)
-            return image_data, self._settled(image_data.getHierarchy(), path)
+            items = self._settled(image_data.getHierarchy(), path)
+            if not items:
+                # QuPath passes over a hierarchy with something unknown in it, which would be lost at the next save.
+                read_hierarchy(self.name, path)
+            return image_data, items
 
         return self._first_readable(read) or (read_image_data(self.name, None, builder), [])
 

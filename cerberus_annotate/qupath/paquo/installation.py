@@ -9,7 +9,7 @@ from typing import Any
 from cerberus_annotate.errors import UsageError
 
 WAY_OUT = "Use --engine native, which needs neither Java nor QuPath."
-#: First and last (major, minor) of QuPath that this engine works with; paquo 0.9 itself ends at 0.6.
+#: First and last (major, minor) of QuPath that this engine takes; 0.6 is the last that paquo 0.9 was made for.
 OLDEST, NEWEST = (0, 5), (0, 6)
 
 
@@ -70,8 +70,8 @@ def refuse_unsupported(version: str, where: Path) -> None:
     release = int(found[1]), int(found[2])
     if release > NEWEST:
         raise UsageError(
-            f"The QuPath at {where} is {version}, which paquo {metadata.version('paquo')} cannot work with (it ends at "
-            f"QuPath {_release(NEWEST)}). {WAY_OUT} Or set PAQUO_QUPATH_DIR to an older QuPath."
+            f"The QuPath at {where} is {version}, newer than {_release(NEWEST)}, the last one that paquo "
+            f"{metadata.version('paquo')} was made for. {WAY_OUT} Or set PAQUO_QUPATH_DIR to an older QuPath."
         )
     if release < OLDEST:
         raise UsageError(

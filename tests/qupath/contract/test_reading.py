@@ -107,6 +107,22 @@ def test_a_file_that_was_cut_off_is_refused_and_left_alone(qupath_version: str, 
     assert image.data_path.read_bytes() == cut
 
 
+def test_an_object_that_qupath_does_not_know_costs_nobody_the_others(writing_qupath: str, sample_copy: Copy) -> None:
+    """QuPath itself passes over the whole hierarchy with a line in its log, and its next save would end it."""
+    folder = sample_copy("0.6.0/kinds")
+    path = folder / "data/1/data.qpdata"
+    known, unknown = b"qupath.lib.objects.PathAnnotationObject", b"qupath.lib.objects.PathAnnotationThings"
+    strange = path.read_bytes().replace(known, unknown)
+    path.write_bytes(strange)
+    for engine in ("native", "paquo"):
+        project = open_project(folder, engine)
+        with pytest.raises(DataFileError), project.edit(project.images[0]) as edit:
+            edit.set_property("key", "value")
+        with pytest.raises(DataFileError):
+            project.images[0].read_objects()
+    assert path.read_bytes() == strange
+
+
 def test_what_qupath_kept_beside_a_damaged_file_is_read_in_its_place(qupath_version: str, sample_copy: Copy) -> None:
     folder = sample_copy("0.6.0/kinds")
     path = folder / "data/1/data.qpdata"
