@@ -9,10 +9,10 @@ from typing import Any
 
 import shapely
 
-from cerberus_annotate.errors import DataFileError, ProjectChangedError
+from cerberus_annotate.errors import DataFileError
 from cerberus_annotate.files import copy_file, replace_file, sync_folder, temporary_beside
 from cerberus_annotate.qupath.native import new_data
-from cerberus_annotate.qupath.native.commit import fingerprint, same_content
+from cerberus_annotate.qupath.native.commit import replace_unchanged
 from cerberus_annotate.qupath.object_rules import describe
 from cerberus_annotate.qupath.paquo.data_file import read_hierarchy, write_image_data
 from cerberus_annotate.qupath.paquo.editing import JavaEdit
@@ -42,12 +42,7 @@ def save(image: PaquoImage, edit: JavaEdit, *, expected: str, backup: Path | Non
             _check(image.name, temporary, edit.expected)
             if backup is not None and path.exists():
                 copy_file(path, backup)
-            if not same_content(fingerprint(path), expected):
-                raise ProjectChangedError(
-                    f"Image '{image.name}' was saved by QuPath while we worked on it. Nothing was overwritten; "
-                    "close the image in QuPath and run the command again."
-                )
-            temporary.replace(path)
+            replace_unchanged(temporary, path, image.name, expected)
         sync_folder(path.parent)
     except java_errors(OSError, MemoryError, ValueError) as error:
         raise DataFileError(
