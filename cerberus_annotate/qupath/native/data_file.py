@@ -195,7 +195,8 @@ def _read_stains(text: str) -> Stains:
     for number in (1, 2, 3):
         if f"Stain {number}" in fields:
             vector = np.array(numbers(f"Values {number}"))
-            x, y, z = (vector / np.linalg.norm(vector)).tolist()
+            # A vector without a length is damage that hurts nobody: it stays.
+            x, y, z = (vector / (np.linalg.norm(vector) or 1.0)).tolist()
             vectors.append((fields[f"Stain {number}"], (x, y, z)))
     red, green, blue = numbers("Background") if "Background" in fields else (255.0, 255.0, 255.0)
     return Stains(fields.get("Name") or "", tuple(vectors), (red, green, blue))
