@@ -1,12 +1,18 @@
 """`runs`: what ran over a project, taking a run out, and writing again what QuPath saved over."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cerberus_annotate.cli.arguments import engine_option, json_option, project_argument
+
+if TYPE_CHECKING:
+    from cerberus_annotate.annotate.rewriting import Rewritten
+    from cerberus_annotate.annotate.undo import Undone
 
 
 @click.group(name="runs", short_help="List the runs of a project, remove one, or write it again.")
@@ -67,18 +73,9 @@ def remove(ctx: click.Context, project: Path, run_id: str, engine: str, as_json:
     from cerberus_annotate.qupath import open_project
 
     done = remove_run(open_project(project, engine), run_id)
-    exit_code = int(any(image.failed for image in done))
-    if as_json:
-        content = {"run": run_id, "images": [asdict(image) for image in done], "exit_code": exit_code}
-        click.echo(json.dumps(content, ensure_ascii=False))
-    else:
-        if not done:
-            click.echo(f"Run {run_id} has nothing in this project any more.")
-        for image in done:
-            kept = f", {image.kept:,} kept because you changed them" if image.kept else ""
-            told = image.reason or f"{image.removed:,} objects removed{kept}"
-            click.echo(f"{image.name}: {told}", err=image.failed)
-    ctx.exit(exit_code)
+    kept = [f", {image.kept:,} kept because you changed them" if image.kept else "" for image in done]
+    told = [f"{image.removed:,} objects removed{more}" for image, more in zip(done, kept, strict=True)]
+    _tell(ctx, run_id, done, told, f"Run {run_id} has nothing in this project any more.", as_json)
 
 
 @command.command(name="rewrite")
@@ -102,15 +99,29 @@ def rewrite(ctx: click.Context, project: Path, run_id: str, engine: str, as_json
     from cerberus_annotate.qupath import open_project
 
     done = rewrite_run(open_project(project, engine), run_id)
+    left = [
+        f", {image.left_out:,} left out because something else stands there" if image.left_out else "" for image in done
+    ]
+    told = [f"{image.written:,} objects written again{more}" for image, more in zip(done, left, strict=True)]
+    _tell(ctx, run_id, done, told, f"QuPath has saved over nothing of run {run_id}.", as_json)
+
+
+def _tell(
+    ctx: click.Context,
+    run_id: str,
+    done: "Sequence[Undone | Rewritten]",
+    told: Sequence[str],
+    nothing: str,
+    as_json: bool,
+) -> None:
+    """What became of each image, and the exit status. told: of those that are well. nothing: where there are none."""
     exit_code = int(any(image.failed for image in done))
     if as_json:
         content = {"run": run_id, "images": [asdict(image) for image in done], "exit_code": exit_code}
         click.echo(json.dumps(content, ensure_ascii=False))
     else:
         if not done:
-            click.echo(f"QuPath has saved over nothing of run {run_id}.")
-        for image in done:
-            left_out = f", {image.left_out:,} left out because something else stands there" if image.left_out else ""
-            told = image.reason or f"{image.written:,} objects written again{left_out}"
-            click.echo(f"{image.name}: {told}", err=image.failed)
+            click.echo(nothing)
+        for image, line in zip(done, told, strict=True):
+            click.echo(f"{image.name}: {image.reason or line}", err=image.failed)
     ctx.exit(exit_code)

@@ -27,6 +27,14 @@ def same_content(one: str, other: str) -> bool:
     return one.split(":")[::2] == other.split(":")[::2]
 
 
+def check_unchanged_since(read: str, found: str, image_name: str) -> None:
+    """Whether the data file still is what was read, by both fingerprints.  Raises ProjectChangedError."""
+    if not same_content(found, read):
+        raise ProjectChangedError(
+            f"Image '{image_name}' was saved by QuPath since it was read. Nothing was written; run the command again."
+        )
+
+
 def commit_data_file(
     path: Path, stream: Stream, image_name: str, *, counts: dict[str, int], expected: str, backup: Path | None
 ) -> None:

@@ -1,11 +1,11 @@
 """One image entry of a project and its data file."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from cerberus_annotate.errors import DataFileError
+from cerberus_annotate.errors import DataFileError, ProjectError
 from cerberus_annotate.files import replace_file
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.java import Stream
@@ -25,10 +25,13 @@ from cerberus_annotate.qupath.native.properties import read_properties
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 from cerberus_annotate.qupath.server import ServerBuilder
 
+if TYPE_CHECKING:
+    from cerberus_annotate.qupath.project import Image
+
 Result = TypeVar("Result")
 
 
-class _Project(Protocol):
+class ProjectOfImage(Protocol):
     """What an image needs to know of its project."""
 
     @property
@@ -47,7 +50,7 @@ class NativeImage:
     is_new: it was added by the very call that returned it.
     """
 
-    def __init__(self, project: _Project, entry: Mapping[str, Any], is_new: bool = False) -> None:
+    def __init__(self, project: ProjectOfImage, entry: Mapping[str, Any], is_new: bool = False) -> None:
         self._project = project
         self._entry = entry
         self._head: tuple[tuple[Path, int, int], Head] | None = None
@@ -180,13 +183,17 @@ class NativeImage:
 
     def _read(self, use: Callable[[Stream], Result]) -> Result | None:
         """`use` of the first data file that can be read, None when there is none."""
-        first: DataFileError | None = None
         with no_collection():
-            for path in self._data_files():
-                try:
-                    return self._read_file(path, use)
-                except DataFileError as error:
-                    first = first or error
+            return self._first_readable(lambda path: self._read_file(path, use))
+
+    def _first_readable(self, read: Callable[[Path], Result]) -> Result | None:
+        """`read` of the data file, else of what QuPath kept beside it; None when there is none."""
+        first: DataFileError | None = None
+        for path in self._data_files():
+            try:
+                return read(path)
+            except DataFileError as error:
+                first = first or error
         if first is not None:
             raise first
         return None
@@ -197,20 +204,25 @@ class NativeImage:
             return use(stream)
 
     def _read_head(self) -> Head | None:
-        first: DataFileError | None = None
-        for path in self._data_files():
-            state = path.stat()
-            key = (path, state.st_size, state.st_mtime_ns)
-            if self._head is None or self._head[0] != key:
-                try:
-                    self._head = (key, load_head(self.name, path))
-                except DataFileError as error:
-                    first = first or error
-                    continue
-            return self._head[1]
-        if first is not None:
-            raise first
-        return None
+        return self._first_readable(self._head_of)
+
+    def _head_of(self, path: Path) -> Head:
+        state = path.stat()
+        key = (path, state.st_size, state.st_mtime_ns)
+        if self._head is None or self._head[0] != key:
+            self._head = (key, load_head(self.name, path))
+        return self._head[1]
+
+
+OwnImage = TypeVar("OwnImage", bound=NativeImage)
+
+
+def own_image(images: Iterable[OwnImage], image: "Image", project: Path) -> OwnImage:
+    """A project's own image with the id of `image`.  Raises ProjectError."""
+    for own in images:
+        if own.id == image.id:
+            return own
+    raise ProjectError(f"The project {project} has no image with the id {image.id}.")
 
 
 def write_summary(image: NativeImage, edit: TreeEdit) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cerberus_annotate.errors import ProjectChangedError, ProjectError
+from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.native.adding_images import add_entry
-from cerberus_annotate.qupath.native.commit import commit_data_file, same_content
+from cerberus_annotate.qupath.native.commit import check_unchanged_since, commit_data_file
 from cerberus_annotate.qupath.native.editing import TreeEdit
-from cerberus_annotate.qupath.native.image import NativeImage, write_summary
+from cerberus_annotate.qupath.native.image import NativeImage, own_image, write_summary
 from cerberus_annotate.qupath.native.project_file import (
     SUFFIX,
     find_project_file,
@@ -105,13 +105,10 @@ class NativeProject:
         inside the block, so do long work before it.
         Raises ProjectChangedError, ProjectLockedError, DataFileError.
         """
-        own = self._own(image)
+        own = own_image(self._images, image, self.path)
         before = own.fingerprint()
-        if expected is not None and not same_content(before, expected):
-            raise ProjectChangedError(
-                f"Image '{image.name}' was saved by QuPath since it was read. Nothing was written; run the command "
-                "again."
-            )
+        if expected is not None:
+            check_unchanged_since(expected, before, image.name)
         with no_collection():
             edit = own.open_edit()
             try:
@@ -127,12 +124,6 @@ class NativeProject:
         with self.lock():
             commit_data_file(image.data_path, edit.stream, image.name, counts=counts, expected=expected, backup=backup)
             write_summary(image, edit)
-
-    def _own(self, image: "Image") -> NativeImage:
-        for own in self._images:
-            if own.id == image.id:
-                return own
-        raise ProjectError(f"The project {self.path} has no image with the id {image.id}.")
 
     def add_image(
         self,

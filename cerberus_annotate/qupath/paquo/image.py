@@ -1,33 +1,16 @@
 """One image entry of a project that QuPath's classes opened."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from cerberus_annotate.errors import DataFileError
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.native.data_file import load_head
-from cerberus_annotate.qupath.native.image import NativeImage
+from cerberus_annotate.qupath.native.image import NativeImage, ProjectOfImage
 from cerberus_annotate.qupath.paquo.data_file import read_hierarchy, read_image_data, settle_uuids
 from cerberus_annotate.qupath.paquo.reading import ClassReader, read_objects
 from cerberus_annotate.qupath.paquo.virtual_machine import java_class
-from cerberus_annotate.qupath.path_object import PathClass, PathObject
-
-Result = TypeVar("Result")
-
-
-class _Project(Protocol):
-    """What an image needs to know of its project."""
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def classes(self) -> list[PathClass]: ...
+from cerberus_annotate.qupath.path_object import PathObject
 
 
 def entry_json(entry: Any) -> dict[str, Any]:
@@ -53,7 +36,7 @@ class PaquoImage(NativeImage):
     Files, names, image type and stains are as for the other engine; objects are read and written by QuPath.
     """
 
-    def __init__(self, project: _Project, entry: Any) -> None:
+    def __init__(self, project: ProjectOfImage, entry: Any) -> None:
         super().__init__(project, entry_json(entry))
         self.java_entry = entry
 
@@ -85,15 +68,3 @@ class PaquoImage(NativeImage):
 
     def _settled(self, hierarchy: Any, path: Path) -> list[Any]:
         return settle_uuids(hierarchy, super().read_objects, load_head(self.name, path).description)
-
-    def _first_readable(self, read: Callable[[Path], Result]) -> Result | None:
-        """`read` of the data file, else of what QuPath kept beside it; None when there is none."""
-        first: DataFileError | None = None
-        for path in self._data_files():
-            try:
-                return read(path)
-            except DataFileError as error:
-                first = first or error
-        if first is not None:
-            raise first
-        return None

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cerberus_annotate.errors import ProjectChangedError, ProjectError
+from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.files import write_whole
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath.colours import Colour, default_colour, from_argb, to_argb
 from cerberus_annotate.qupath.native.adding_images import same_slide
-from cerberus_annotate.qupath.native.commit import same_content
+from cerberus_annotate.qupath.native.commit import check_unchanged_since
 from cerberus_annotate.qupath.native.data_file import release_of
+from cerberus_annotate.qupath.native.image import own_image
 from cerberus_annotate.qupath.native.project import NativeProject
 from cerberus_annotate.qupath.native.project_file import classes_file
 from cerberus_annotate.qupath.paquo.adding_images import add_entry
@@ -132,13 +133,10 @@ class PaquoProject:
         See `NativeProject.edit`. QuPath reads back what it wrote before the file is put in place.
         Raises ProjectChangedError, ProjectLockedError, DataFileError.
         """
-        own = self._own(image)
+        own = own_image(self._images, image, self.path)
         before = own.fingerprint()
-        if expected is not None and not same_content(before, expected):
-            raise ProjectChangedError(
-                f"Image '{image.name}' was saved by QuPath since it was read. Nothing was written; run the command "
-                "again."
-            )
+        if expected is not None:
+            check_unchanged_since(expected, before, image.name)
         with no_collection():
             edit = JavaEdit(*own.open_image_data(), self.classes)
             yield edit
@@ -188,12 +186,6 @@ class PaquoProject:
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """See `NativeProject.lock`: both engines keep each other off."""
         return self._files.lock()
-
-    def _own(self, image: "Image") -> PaquoImage:
-        for own in self._images:
-            if own.id == image.id:
-                return own
-        raise ProjectError(f"The project {self.path} has no image with the id {image.id}.")
 
 
 def _state(folder: Path) -> tuple[int, int] | None:
