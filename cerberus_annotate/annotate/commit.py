@@ -25,7 +25,7 @@ from cerberus_annotate.feedback.overwritten import (
     runs_lost,
     without_lost_commits,
 )
-from cerberus_annotate.feedback.provenance import ID_KEY
+from cerberus_annotate.feedback.provenance import our_ids
 from cerberus_annotate.feedback.runs import now
 from cerberus_annotate.qupath import Edit, Image, PathObject, Project
 
@@ -42,7 +42,7 @@ def load_ledger(folder: Path, image: Image, objects: Sequence[PathObject]) -> tu
     QuPath saved over is among the ledger's `lost` entries.
     """
     path, name = ledger_path(folder, image.id), image.name
-    ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
+    ids = our_ids(objects)
     mark = image.properties.get(MARK_KEY, "")
     notes = []
     try:

@@ -11,7 +11,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.errors import CerberusError, ImageRefusedError, ProjectError
 from cerberus_annotate.feedback.ledger import LedgerError, ledger_path
 from cerberus_annotate.feedback.overwritten import MARK_KEY, runs_gone, runs_lost, without_lost_commits
-from cerberus_annotate.feedback.provenance import ID_KEY
+from cerberus_annotate.feedback.provenance import our_ids
 from cerberus_annotate.feedback.runs import read_runs
 from cerberus_annotate.feedback.standing_ledger import peek_ledger
 from cerberus_annotate.qupath import Image, PathObject, Project
@@ -105,7 +105,7 @@ def _overwritten(folder: Path, image: Image, objects: Sequence[PathObject] | Non
 
     Raises LedgerError, DataFileError.
     """
-    ids = {obj.metadata[ID_KEY] for obj in objects or () if ID_KEY in obj.metadata}
+    ids = our_ids(objects or ())
     ledger = peek_ledger(ledger_path(folder, image.id), ids)
     if objects is None:
         return []

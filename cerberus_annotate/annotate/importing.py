@@ -17,6 +17,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.feedback.shapes import TOLERANCE, geometry_array, same_shape
 from cerberus_annotate.garbage import no_collection
 from cerberus_annotate.qupath import Edit, Image, InvalidObjectError, PathClass, PathObject, Project, iterate_geojson
+from cerberus_annotate.qupath.object_rules import describe
 
 BATCH = 10_000
 """Objects that are held at once, apart from what the image's data need themselves."""
@@ -226,7 +227,7 @@ def refuse_outside(
     for place in np.flatnonzero(outside)[:1].tolist():
         left, top, right, bottom = (f"{value:.6g}" for value in bounds[place].tolist())
         raise InvalidObjectError(
-            f"The {_describe(objects[place])} reaches from ({left}, {top}) to ({right}, {bottom}), outside of image "
+            f"{describe(objects[place])} reaches from ({left}, {top}) to ({right}, {bottom}), outside of image "
             f"'{image_name}', which has {width} x {height} px. Is it of another image, or are its coordinates those of "
             "a smaller level, of a crop, or in µm? QuPath counts pixels of the full-size image."
         )
@@ -234,11 +235,5 @@ def refuse_outside(
         _, z, t = obj.plane
         if z >= planes[0] or t >= planes[1]:
             raise InvalidObjectError(
-                f"The {_describe(obj)} lies on plane z = {z}, t = {t}, which image '{image_name}' does not have."
+                f"{describe(obj)} lies on plane z = {z}, t = {t}, which image '{image_name}' does not have."
             )
-
-
-def _describe(obj: PathObject) -> str:
-    label = f" '{obj.name}'" if obj.name else ""
-    path_class = f" of class '{obj.path_class}'" if obj.path_class is not None else ""
-    return f"{obj.kind}{label}{path_class} ({obj.uuid})"

@@ -10,7 +10,7 @@ from cerberus_annotate.errors import CerberusError, ProjectError
 from cerberus_annotate.feedback.compare import compare
 from cerberus_annotate.feedback.ledger import Entry, Ledger, commit_changes, ledger_path, pending_path
 from cerberus_annotate.feedback.overwritten import MARK_KEY, runs_gone, was_taken_out
-from cerberus_annotate.feedback.provenance import ID_KEY
+from cerberus_annotate.feedback.provenance import our_ids
 from cerberus_annotate.feedback.rerun import decide_again
 from cerberus_annotate.feedback.runs import Run, now, read_run
 from cerberus_annotate.garbage import no_collection
@@ -99,7 +99,7 @@ def _lost_to(
     ledger: Ledger, run_id: str, objects: Sequence[PathObject], mark: str
 ) -> tuple[Ledger, list[Entry], set[UUID]]:
     """The ledger without what the run lost, the lost entries, and ids of what the run had taken out before."""
-    ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
+    ids = our_ids(objects)
     if run_id in runs_gone(ledger, ids, mark):
         gone = [entry for entry in ledger.entries if not entry.ended and ledger.run_of(entry) == run_id]
         others = tuple(entry for entry in ledger.entries if entry.ended or ledger.run_of(entry) != run_id)

@@ -31,7 +31,7 @@ def install(project: Path, engine: str, as_json: bool) -> None:
     cerberus-annotate scripts install project.qpproj
     """
     from cerberus_annotate.qupath import open_project
-    from cerberus_annotate.serve.home import note_command
+    from cerberus_annotate.serve.noted_command import note_command
     from cerberus_annotate.serve.scripts import FOLDER, install_scripts
 
     folder = open_project(project, engine).folder

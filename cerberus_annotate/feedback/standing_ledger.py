@@ -13,7 +13,7 @@ from cerberus_annotate.feedback.ledger import (
 )
 from cerberus_annotate.feedback.live_ledger import with_answers
 from cerberus_annotate.feedback.overwritten import runs_gone, runs_lost, without_lost_commits
-from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
+from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY, our_ids
 from cerberus_annotate.feedback.reviewed import is_mark
 from cerberus_annotate.qupath.path_object import PathObject
 
@@ -27,7 +27,7 @@ def standing_ledger(
     properties of its data, "" without one. A ledger is of another copy of the
     project when none of its objects is here while others of our runs are.
     """
-    ids = {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata}
+    ids = our_ids(objects)
     by_hand = f"The objects of image '{name}' count as annotated by hand"
     try:
         ledger = without_lost_commits(peek_ledger(ledger_path(folder, image_id), ids), ids, mark)

@@ -43,10 +43,15 @@ def bundled_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "models"
 
 
-def user_folder() -> Path:
-    """Where the user's models lie: `CERBERUS_ANNOTATE_HOME`, else `~/.cerberus-annotate`, then `models`."""
+def home_folder() -> Path:
+    """Where this user's files lie: `CERBERUS_ANNOTATE_HOME`, else `~/.cerberus-annotate`."""
     home = os.environ.get("CERBERUS_ANNOTATE_HOME")
-    return (Path(home) if home else Path.home() / ".cerberus-annotate") / "models"
+    return Path(home) if home else Path.home() / ".cerberus-annotate"
+
+
+def user_folder() -> Path:
+    """Where the user's models lie."""
+    return home_folder() / "models"
 
 
 def default_model() -> str:
@@ -66,7 +71,7 @@ def default_model() -> str:
 def _chosen() -> str:
     """The name that the user chose, whether there is such a model or not; nothing without a choice."""
     try:
-        return (user_folder().parent / CHOSEN).read_text("utf-8").strip()
+        return (home_folder() / CHOSEN).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
 
@@ -74,13 +79,13 @@ def _chosen() -> str:
 def _forget_choice_of(name: str) -> None:
     """So that a later model of the same name is not the default unless it is chosen.  Raises OSError."""
     if _chosen() == name:
-        (user_folder().parent / CHOSEN).unlink()
+        (home_folder() / CHOSEN).unlink()
 
 
 def use_model(name: str) -> None:
     """Makes a model the default.  Raises ModelError where there is none of that name, or the choice cannot be kept."""
     registered(name)
-    folder = user_folder().parent
+    folder = home_folder()
     with _sentences(f"The default model could not be noted in {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / CHOSEN, f"{name}\n".encode())

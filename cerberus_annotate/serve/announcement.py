@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cerberus_annotate.files import write_whole
-from cerberus_annotate.serve.home import home_folder
+from cerberus_annotate.network.registry import home_folder
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from cerberus_annotate.errors import ImageRefusedError, UsageError
 from cerberus_annotate.feedback.compare import Comparison, compare
 from cerberus_annotate.feedback.ledger import Ledger, LedgerError, ledger_path, read_ledger
 from cerberus_annotate.feedback.live_ledger import keep_answer, with_answers
-from cerberus_annotate.feedback.provenance import ID_KEY
+from cerberus_annotate.feedback.provenance import our_ids
 from cerberus_annotate.feedback.rerun import decide
 from cerberus_annotate.feedback.reviewed import polygonal
 from cerberus_annotate.feedback.runs import now
@@ -149,7 +149,7 @@ def _compare(folder: Path, image: Image, objects: Sequence[PathObject], area: Ba
         ledger = read_ledger(ledger_path(folder, image.id))
     except LedgerError:
         ledger = Ledger()
-    ledger = with_answers(folder, image.id, ledger, {obj.metadata[ID_KEY] for obj in objects if ID_KEY in obj.metadata})
+    ledger = with_answers(folder, image.id, ledger, our_ids(objects))
     near = shapely.intersects(box(*area.bounds), geometry_array([entry.polygon for entry in ledger.entries]))
     entries = tuple(entry for entry, is_near in zip(ledger.entries, near.tolist(), strict=True) if is_near)
     return compare(replace(ledger, entries=entries), objects)

@@ -61,18 +61,21 @@ def best_thresholds(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> t
 
     The best marker at the outline of `own`, then the best outline at that marker; `own` where no other is better.
     """
-    best, highest = own, quality(maps, own)
-    for tried in (Thresholds(own.outline, marker) for marker in MARKERS):
-        if (found := quality(maps, tried)) > highest:
-            best, highest = tried, found
-    return best_outline(maps, best)
+    best, highest = _better(maps, own, quality(maps, own), [Thresholds(own.outline, marker) for marker in MARKERS])
+    return _better(maps, best, highest, [Thresholds(outline, best.marker) for outline in OUTLINES])
 
 
 def best_outline(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> tuple[Thresholds, float]:
     """The outline with the highest PQ at the marker of `own`, as in `best_thresholds`."""
-    best, highest = own, quality(maps, own)
-    for tried in (Thresholds(outline, own.marker) for outline in OUTLINES):
-        if (found := quality(maps, tried)) > highest:
+    return _better(maps, own, quality(maps, own), [Thresholds(outline, own.marker) for outline in OUTLINES])
+
+
+def _better(
+    maps: Sequence[Sequence[NucleusMaps]], best: Thresholds, highest: float, others: Sequence[Thresholds]
+) -> tuple[Thresholds, float]:
+    """The best of `best`, whose PQ is `highest`, and `others`, and its PQ; each of them is tried once."""
+    for tried in others:
+        if tried != best and (found := quality(maps, tried)) > highest:
             best, highest = tried, found
     return best, highest
 

@@ -1,17 +1,11 @@
-"""Where the scripts find the command and a running service: files of this user on this computer."""
+"""How this installation is called, noted where the scripts in QuPath look for it."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from cerberus_annotate.files import write_whole
-
-
-def home_folder() -> Path:
-    """`CERBERUS_ANNOTATE_HOME`, else `~/.cerberus-annotate`."""
-    home = os.environ.get("CERBERUS_ANNOTATE_HOME")
-    return Path(home) if home else Path.home() / ".cerberus-annotate"
+from cerberus_annotate.network.registry import home_folder
 
 
 def note_command() -> Path:
