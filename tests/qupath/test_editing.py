@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import (
     GeometryCollection,
@@ -209,6 +209,7 @@ coordinate = st.floats(0, 120_000, width=32)
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12), min_size=1, max_size=6))
+@example([[(0.0, 0.0), (1.0, 0.00390625), (6.0, 0.0), (257.0, 1.0)]])  # an end that is thinner than the grid
 def test_what_is_added_is_read_back_valid_and_in_its_place(rings: list[list[tuple[float, float]]]) -> None:
     shapes = [shapely.convex_hull(MultiPoint(ring)) for ring in rings]
     shapes = [shape for shape in shapes if shape.geom_type == "Polygon" and shape.area > 1]

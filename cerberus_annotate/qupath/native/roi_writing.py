@@ -115,7 +115,8 @@ def mend(geometry: BaseGeometry, where: str) -> BaseGeometry:
     """A valid area on the grid that is what `geometry` was meant to be.
 
     Raises InvalidObjectError when it is empty or not finite, or when mending would tear it into parts (crumbs of
-    less than a hundredth of it do not count). A valid shape with a neck thinner than the grid may come in parts.
+    less than a hundredth of it do not count). A valid shape with a neck thinner than the grid may come in parts. A
+    plain polygon that the grid would shorten, because an end is thinner, keeps its own vertices off the grid.
     """
     if geometry.is_empty:
         raise InvalidObjectError(f"{where} has an empty shape; QuPath has no place for it.")
@@ -131,7 +132,7 @@ def mend(geometry: BaseGeometry, where: str) -> BaseGeometry:
     if area.is_empty or not area.is_valid:
         raise InvalidObjectError(f"{where} has a shape without area, or one that cannot be mended.")
     if geometry.is_valid or shapely.get_num_geometries(area) <= shapely.get_num_geometries(geometry):
-        return area
+        return _own_vertices(geometry) if _is_shortened(geometry, area) else area
     largest = max(shapely.get_parts(area), key=lambda part: part.area)
     if geometry.geom_type == "Polygon" and largest.area >= 0.99 * area.area:
         return largest
@@ -139,6 +140,18 @@ def mend(geometry: BaseGeometry, where: str) -> BaseGeometry:
         f"{where} has an outline that crosses itself; mended, it would fall into "
         f"{shapely.get_num_geometries(area)} parts. Make each an object of its own."
     )
+
+
+def _is_shortened(geometry: BaseGeometry, area: BaseGeometry) -> bool:
+    """Whether `area`, a plain polygon on the grid, misses an end of a valid one that float32 can hold as it is."""
+    plain = all(shape.geom_type == "Polygon" and not shape.interiors for shape in (geometry, area))
+    if not plain or not geometry.is_valid or shapely.hausdorff_distance(area, geometry) <= 2 * GRID:
+        return False
+    return bool(_own_vertices(geometry).is_valid)
+
+
+def _own_vertices(geometry: BaseGeometry) -> BaseGeometry:
+    return shapely.transform(geometry, lambda points: points.astype(np.float32).astype(np.float64))
 
 
 def _areas_only(geometry: BaseGeometry) -> BaseGeometry:
