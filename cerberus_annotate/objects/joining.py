@@ -1,10 +1,10 @@
 """Area objects (glands, lumina, tissue areas) of a whole slide from tiles that come one at a time.
 
-Each tile's foreground is labelled (4-connected) and cut into pieces; pieces that touch across a tile border are one
-object. An object is complete once no piece of it touches a tile still to come; only objects that are not complete are
-held. Its pieces are grown and traced one by one and united as polygons, in place of the reference's way of growing,
-filling and tracing one mask: growing distributes over union, and filling holes is leaving out inner rings, so the
-outlines are the same, while memory follows the outlines and not the bounding box, however large an object is.
+Each tile's foreground is labelled (4-connected) and cut into pieces (`pieces.py`); pieces that touch across a tile
+border are one object. An object is complete once no piece of it touches a tile still to come; only objects that are not
+complete are held. Its pieces are grown and traced one by one and united as polygons, in place of the reference's way of
+growing, filling and tracing one mask: growing distributes over union, and filling holes is leaving out inner rings, so
+the outlines are the same, while memory follows the outlines and not the bounding box, however large an object is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cerberus_annotate.objects.class_names import class_name
-from cerberus_annotate.objects.instances import AreaSettings, grow, room_to_grow, tissue_settings
-from cerberus_annotate.objects.majority import majority_type, type_counts
-from cerberus_annotate.objects.polygons import (
-    canonical_polygons,
-    largest_polygon,
-    moved_polygons,
-    trace_mask,
-)
+from cerberus_annotate.objects.instances import AreaSettings, room_to_grow, tissue_settings
+from cerberus_annotate.objects.majority import majority_type
+from cerberus_annotate.objects.pieces import Piece, Sides, TilePieces, area_pieces
+from cerberus_annotate.objects.polygons import canonical_polygons, largest_polygon
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polygons
 
@@ -83,6 +78,10 @@ class AreaJoiner:
         self._all = frozenset(self.tiles)
         self._coming = set(self._all)
 
+    def shared_sides(self, tile: TileIndex) -> Sides:
+        """On which sides another tile follows."""
+        return Sides(*(other in self._all for other in _neighbours(tile)))
+
     def add_tile(
         self,
         tile: TileIndex,
@@ -92,24 +91,27 @@ class AreaJoiner:
         score: NDArray[np.floating[Any]],
         types: NDArray[np.uint8] | None = None,
     ) -> list[Area]:
-        """Takes one tile's kept rectangle and returns the objects that it completed.
+        """As `add`, for the pieces of `area_pieces`; `x`, `y` is the place of the tile's first pixel."""
+        return self.add(tile, area_pieces(mask, score, types, self.settings, (x, y), self.shared_sides(tile)))
 
-        `tile` is (column, row); `x`, `y` the place of its first pixel; `mask` bool (H, W) the foreground before
-        growing (`area_foreground`, or where the tissue class is this one); `score` the probability (H, W) that becomes
-        the confidence; `types` the type head's argmax (H, W). Raises ValueError for a tile that is not expected.
+    def add(self, tile: TileIndex, pieces: TilePieces) -> list[Area]:
+        """Takes the pieces of one tile, (column, row), and returns the objects that it completed.
+
+        Raises ValueError for a tile that is not expected.
         """
         if tile not in self._coming:
             raise ValueError(f"tile {tile} is not one of the tiles to come: it was given before or not announced")
         self._coming.remove(tile)
-        labels, count = ndimage.label(mask)
-        sides = self._sides(tile, labels)
-        crossing = np.zeros(count + 1, bool)
-        for side in sides.values():
-            crossing[side] = True
-        complete, piece_of = self._pieces(labels, count, crossing, (x, y), score, types)
-        touched: set[int] = set(piece_of[crossing].tolist()) - {0}
-        for border, side in sides.items():
-            touched |= self._meet(border, piece_of[side])
+        complete = [_opened(piece) for piece in pieces.whole]
+        numbers = np.arange(len(pieces.open) + 1) + self._pieces_seen
+        numbers[0] = 0
+        self._pieces_seen += len(pieces.open)
+        for number, piece in zip(numbers[1:].tolist(), pieces.open, strict=True):
+            self._open[number] = _opened(piece, number)
+        touched: set[int] = set(numbers[1:].tolist())
+        for other, side in zip(_neighbours(tile), pieces.sides, strict=True):
+            if side is not None:
+                touched |= self._meet((min(tile, other), max(tile, other)), numbers[side])
         complete += self._take_complete(touched)
         return [self._finished(found) for found in complete]
 
@@ -118,61 +120,6 @@ class AreaJoiner:
         left = {id(found): found for found in self._open.values()}.values()
         self._open, self._waiting, self._coming = {}, {}, set()
         return [self._finished(found) for found in left if found.pixels >= self.settings.smallest]
-
-    def _sides(self, tile: TileIndex, labels: NDArray[np.int32]) -> dict[Border, NDArray[np.int32]]:
-        """The labels along each side that another tile of the slide shares."""
-        column, row = tile
-        sides = {
-            (column - 1, row): labels[:, 0],
-            (column + 1, row): labels[:, -1],
-            (column, row - 1): labels[0],
-            (column, row + 1): labels[-1],
-        }
-        return {(min(tile, other), max(tile, other)): side for other, side in sides.items() if other in self._all}
-
-    def _pieces(
-        self,
-        labels: NDArray[np.int32],
-        count: int,
-        crossing: NDArray[np.bool_],
-        origin: tuple[int, int],
-        score: NDArray[np.floating[Any]],
-        types: NDArray[np.uint8] | None,
-    ) -> tuple[list[_Open], NDArray[np.int64]]:
-        """The tile's objects that no other tile shares, and for every label the number of its open piece, else 0."""
-        cells = np.flatnonzero(labels)
-        label = labels.ravel()[cells]
-        pixels = np.bincount(label, minlength=count + 1)
-        scores = np.bincount(label, score.ravel()[cells], minlength=count + 1)
-        kinds = np.zeros_like(label) if types is None else types.ravel()[cells]
-        counts = type_counts(label, kinds, count + 1)
-        firsts = np.zeros(count + 1, np.int64)
-        firsts[label[::-1]] = cells[::-1]
-        complete = []
-        piece_of = np.zeros(count + 1, np.int64)
-        for number, box in enumerate(ndimage.find_objects(labels), start=1):
-            if not crossing[number] and pixels[number] < self.settings.smallest:
-                continue
-            rows, columns = box
-            row, column = divmod(int(firsts[number]), labels.shape[1])
-            left, top = origin[0] + columns.start, origin[1] + rows.start
-            found = _Open(
-                pieces=[],
-                polygons=[_grown_outline(labels[box] == number, self.settings.kernel, left, top)],
-                box=(top, left, origin[1] + rows.stop, origin[0] + columns.stop),
-                first=(origin[1] + row, origin[0] + column),
-                pixels=int(pixels[number]),
-                score=float(scores[number]),
-                type_counts=counts[number],
-            )
-            if crossing[number]:
-                self._pieces_seen += 1
-                piece_of[number] = self._pieces_seen
-                found.pieces.append(self._pieces_seen)
-                self._open[self._pieces_seen] = found
-            else:
-                complete.append(found)
-        return complete, piece_of
 
     def _meet(self, border: Border, side: NDArray[np.int64]) -> set[int]:
         """Joins what touches across a border whose other tile has come, or notes that it is awaited. Returns the
@@ -296,9 +243,21 @@ def area_objects(
     ]
 
 
-def _grown_outline(piece: NDArray[np.bool_], kernel: int, left: int, top: int) -> shapely.Polygon:
-    outline = trace_mask(grow(np.pad(piece, kernel), kernel))
-    return moved_polygons(np.array([outline]), left - kernel, top - kernel)[0]
+def _neighbours(tile: TileIndex) -> Sides:
+    column, row = tile
+    return Sides((column - 1, row), (column + 1, row), (column, row - 1), (column, row + 1))
+
+
+def _opened(piece: Piece, number: int | None = None) -> _Open:
+    return _Open(
+        pieces=[] if number is None else [number],
+        polygons=[piece.polygon],
+        box=piece.box,
+        first=piece.first,
+        pixels=piece.pixels,
+        score=piece.score,
+        type_counts=piece.type_counts,
+    )
 
 
 def _present(side: NDArray[np.int64]) -> list[int]:
