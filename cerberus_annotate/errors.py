@@ -8,7 +8,8 @@ CerberusError
 │   └── ProjectChangedError   QuPath changed the image while we worked        (fails that image)
 ├── SlideError            a slide cannot be opened, mapped or measured        (fails that image)
 ├── ImageRefusedError     an image that must not be pre-labelled as it is     (fails that image)
-└── ModelError            a model or checkpoint cannot be used                (exit code 2)
+├── ModelError            a model or checkpoint cannot be used                (exit code 2)
+└── ClusterError          the cluster was lost in the middle of a run         (exit code 3; the same command goes on)
 """
 
 
@@ -46,3 +47,7 @@ class ImageRefusedError(CerberusError):
 
 class ModelError(CerberusError):
     """A model or checkpoint cannot be found, read or used."""
+
+
+class ClusterError(CerberusError):
+    """The cluster that computes was lost, or can do nothing more; what is finished is kept."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,8 @@ from cerberus_annotate.annotate.one_image import Predict, annotate_image
 from cerberus_annotate.annotate.opening import choose_images
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.regions import check_regions
-from cerberus_annotate.errors import CerberusError, ImageRefusedError, UsageError
+from cerberus_annotate.annotate.several import Ahead, attempt_several
+from cerberus_annotate.errors import CerberusError, ClusterError, ImageRefusedError, UsageError
 from cerberus_annotate.feedback.runs import ImageRecord, Run, new_run_id, now, read_runs, write_run
 from cerberus_annotate.qupath import Image, Project
 
@@ -83,13 +84,20 @@ class RunSummary:
 
 
 def run(
-    project: Project, model: ModelFacts, options: Options, predict: Predict, progress: Progress | None = None
+    project: Project,
+    model: ModelFacts,
+    options: Options,
+    predict: Predict,
+    progress: Progress | None = None,
+    ahead: Ahead | None = None,
 ) -> RunSummary:
     """Pre-labels the chosen images of `project` with `model`.
 
     model: has name, sha256 and tasks; `predict` runs it. A run of the same model and options that was cut off is
     continued; its finished images are skipped unless their data changed since. An image that fails does not stop
-    the others.  Raises UsageError, ProjectError or ProjectLockedError when nothing can be done at all.
+    the others.  ahead: given where `predict` may be called for several images at once; they are committed in any
+    order, one at a time.  Raises UsageError, ProjectError or ProjectLockedError when nothing can be done at all,
+    ClusterError when what predicts is lost.
     """
     progress = progress or Silent()
     tasks = options.chosen_tasks(tuple(model.tasks))
@@ -101,20 +109,30 @@ def run(
         record, resumed = _start(folder, model, options, tasks)
         write_run(folder, record)
         seen: dict[str, ImageRecord] = {}
-        for number, image in enumerate(chosen, 1):
-            image_id = image.id
-            progress.image_started(image.name, number, len(chosen))
-            before = record.images.get(image_id)
+
+        def attempt(image: Image, predict: Predict, tiles: Callable[[int, int, int], None]) -> ImageRecord:
+            before = record.images.get(image.id)
             if before is not None and _is_finished(before, image):
-                seen[image_id] = replace(before, status="skipped", reason="done before the run was cut off")
-            else:
-                seen[image_id] = _attempt(project, image, tasks, options, record.id, predict, progress)
-                record = record.with_image(image_id, seen[image_id])
+                return replace(before, status="skipped", reason="done before the run was cut off")
+            return _attempt(project, image, tasks, options, record.id, predict, tiles)
+
+        def finished(image: Image, outcome: ImageRecord) -> None:
+            nonlocal record
+            seen[image.id] = outcome
+            if outcome.status != "skipped":
+                record = record.with_image(image.id, outcome)
                 write_run(folder, record)
-            progress.image_finished(seen[image_id])
+            progress.image_finished(outcome)
+
+        if ahead is not None:
+            attempt_several(chosen, attempt, predict, ahead, progress, finished)
+        else:
+            for number, image in enumerate(chosen, 1):
+                progress.image_started(image.name, number, len(chosen))
+                finished(image, attempt(image, predict, progress.tiles))
         record = replace(record, state="finished", finished=now())
         write_run(folder, record)
-    return RunSummary(record, seen, resumed)
+    return RunSummary(record, {image.id: seen[image.id] for image in chosen}, resumed)
 
 
 def _make_geojson_folder(folder: Path | None) -> None:
@@ -152,11 +170,13 @@ def _attempt(
     options: Options,
     run_id: str,
     predict: Predict,
-    progress: Progress,
+    tiles: Callable[[int, int, int], None],
 ) -> ImageRecord:
-    """One image; whatever goes wrong becomes its record."""
+    """One image; whatever goes wrong with it becomes its record."""
     try:
-        return annotate_image(project, image, tasks, options, run_id, predict, progress.tiles)
+        return annotate_image(project, image, tasks, options, run_id, predict, tiles)
+    except ClusterError:
+        raise
     except ImageRefusedError as error:
         return ImageRecord(image.name, "refused", str(error))
     except CerberusError as error:
