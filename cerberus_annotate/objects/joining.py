@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from cerberus_annotate.objects.class_names import class_name
 from cerberus_annotate.objects.instances import AreaSettings, room_to_grow, tissue_settings
 from cerberus_annotate.objects.majority import majority_type
-from cerberus_annotate.objects.pieces import Piece, Sides, TilePieces, area_pieces
+from cerberus_annotate.objects.pieces import Piece, TileIndex, TilePieces, area_pieces, neighbours, shared_sides
 from cerberus_annotate.objects.polygons import canonical_polygons, largest_polygon
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polygons
 
-TileIndex = tuple[int, int]
 Border = tuple[TileIndex, TileIndex]
 
 
@@ -78,10 +77,6 @@ class AreaJoiner:
         self._all = frozenset(self.tiles)
         self._coming = set(self._all)
 
-    def shared_sides(self, tile: TileIndex) -> Sides:
-        """On which sides another tile follows."""
-        return Sides(*(other in self._all for other in _neighbours(tile)))
-
     def add_tile(
         self,
         tile: TileIndex,
@@ -92,7 +87,7 @@ class AreaJoiner:
         types: NDArray[np.uint8] | None = None,
     ) -> list[Area]:
         """As `add`, for the pieces of `area_pieces`; `x`, `y` is the place of the tile's first pixel."""
-        return self.add(tile, area_pieces(mask, score, types, self.settings, (x, y), self.shared_sides(tile)))
+        return self.add(tile, area_pieces(mask, score, types, self.settings, (x, y), shared_sides(tile, self._all)))
 
     def add(self, tile: TileIndex, pieces: TilePieces) -> list[Area]:
         """Takes the pieces of one tile, (column, row), and returns the objects that it completed.
@@ -109,7 +104,7 @@ class AreaJoiner:
         for number, piece in zip(numbers[1:].tolist(), pieces.open, strict=True):
             self._open[number] = _opened(piece, number)
         touched: set[int] = set(numbers[1:].tolist())
-        for other, side in zip(_neighbours(tile), pieces.sides, strict=True):
+        for other, side in zip(neighbours(tile), pieces.sides, strict=True):
             if side is not None:
                 touched |= self._meet((min(tile, other), max(tile, other)), numbers[side])
         complete += self._take_complete(touched)
@@ -241,11 +236,6 @@ def area_objects(
         PredictedObject(task, class_name(task, type_index, type_names), polygon, area.confidence)
         for area, polygon, type_index in zip(areas, polygons, types, strict=True)
     ]
-
-
-def _neighbours(tile: TileIndex) -> Sides:
-    column, row = tile
-    return Sides((column - 1, row), (column + 1, row), (column, row - 1), (column, row + 1))
 
 
 def _opened(piece: Piece, number: int | None = None) -> _Open:

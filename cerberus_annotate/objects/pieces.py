@@ -3,6 +3,7 @@
 All that is heavy is done here, for one tile alone; `joining.py` puts the pieces of all tiles together.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,6 +44,20 @@ class Sides(NamedTuple):
 
 
 NO_NEIGHBOURS = Sides(False, False, False, False)
+
+TileIndex = tuple[int, int]
+"""Column and row of a tile; neighbours share a whole side."""
+
+
+def neighbours(tile: TileIndex) -> Sides:
+    """The tile behind each side."""
+    column, row = tile
+    return Sides((column - 1, row), (column + 1, row), (column, row - 1), (column, row + 1))
+
+
+def shared_sides(tile: TileIndex, tiles: Collection[TileIndex]) -> Sides:
+    """Behind which sides one of `tiles` lies."""
+    return Sides(*(each in tiles for each in neighbours(tile)))
 
 
 @dataclass(frozen=True)

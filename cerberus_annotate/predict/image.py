@@ -44,4 +44,4 @@ def predict_image(
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"rgb must be uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
     slide = ArraySlide(rgb, (mpp, mpp))
-    return predict_slide(slide, (mpp, mpp), model, tasks=tasks, precision=precision, geometry=geometry)
+    return list(predict_slide(slide, (mpp, mpp), model, tasks=tasks, precision=precision, geometry=geometry))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cerberus_annotate.network import Model, fold_norms, load_model, official
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.config import lean_config, official_config
 from cerberus_annotate.objects import PredictedObject
-from cerberus_annotate.predict import geometry, inference, predict_image, stream
+from cerberus_annotate.predict import geometry, inference, on_devices, predict_image, predict_slide
 from cerberus_annotate.predict.image import ArraySlide
 from cerberus_annotate.slide.demo_slide import demo_picture
 
@@ -111,7 +112,8 @@ def test_images_smaller_than_a_margin_are_taken(model: Model, size: tuple[int, i
 def test_areas_leave_tiles_out(model: Model, tissue: np.ndarray) -> None:
     with tiles_of(144):
         slide = ArraySlide(tissue, (0.5, 0.5))
-        corner = stream.predict_slide(slide, (0.5, 0.5), model, areas=shapely.box(0, 0, 100, 100), tasks=["nuclei"])
+        found = predict_slide(slide, (0.5, 0.5), model, areas=shapely.box(0, 0, 100, 100), tasks=["nuclei"])
+    corner = list(found)
     assert corner
     assert all(o.polygon.centroid.x < 160 and o.polygon.centroid.y < 160 for o in corner)
 
@@ -159,9 +161,10 @@ def test_running_out_of_gpu_memory_halves_the_batch(tissue: np.ndarray) -> None:
     tiles = [np.ascontiguousarray(doubled[i : i + 704, i : i + 704]) for i in range(5)]
     tiling = inference.Geometry(144, 0, 104)
     network = MemoryHog(1).eval()
-    maps = stream._maps_of(network, tiles, tiling, ["Nuclei-INST"], torch.float32)
+    work = SimpleNamespace(geometry=tiling, outputs=["Nuclei-INST"], dtype=torch.float32)
+    maps = on_devices._maps_of(network, tiles, work)
     for tile, found in zip(tiles, maps, strict=True):
         alone = inference.tile_maps(network, [tile], tiling, ["Nuclei-INST"], torch.float32)[0]
         assert np.array_equal(found["Nuclei-INST"], alone["Nuclei-INST"])
     with pytest.raises(ModelError, match="single tile"):
-        stream._maps_of(MemoryHog(0).eval(), tiles, tiling, ["Nuclei-INST"], torch.float32)
+        on_devices._maps_of(MemoryHog(0).eval(), tiles, work)

@@ -17,7 +17,7 @@ from shapely.geometry import box
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import RunSummary, run
 from cerberus_annotate.network import load_model
-from cerberus_annotate.predict import predict_slide, stream
+from cerberus_annotate.predict import lanes, predict_slide
 from cerberus_annotate.qupath import PathClass, PathObject, Project, ServerBuilder, create_project, open_project
 from cerberus_annotate.qupath.server import BIOFORMATS, OPENSLIDE, server_for_slide
 from cerberus_annotate.slide.pyramid import write_pyramid
@@ -55,7 +55,7 @@ def dark_is_gland(network: Any, tiles: list[np.ndarray], geometry: Any, *_: Any)
 def annotate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunSummary]:
     """Runs over a project with the network that sees dark squares."""
     model = load_model("cerberus-small")
-    monkeypatch.setattr(stream, "tile_maps", dark_is_gland)
+    monkeypatch.setattr(lanes, "tile_maps", dark_is_gland)
 
     def predict(slide: Any, mpp: tuple[float, float], *, tasks: Any, areas: Any, progress: Any) -> Any:
         return predict_slide(slide, mpp, model, tasks=tasks, areas=areas, progress=progress)
