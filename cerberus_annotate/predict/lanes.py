@@ -28,10 +28,10 @@ def lane_count(tiles: int | None = None) -> int:
 
 
 def results_in_lanes(
-    slide: Slide, work: SlideWork, network: Cerberus, tiles: Sequence[Tile]
+    slide: Slide, work: SlideWork, network: Cerberus, tiles: Sequence[Tile], lanes: int | None = None
 ) -> Iterator[TileObjects | MissingTile]:
-    """What the tiles hold, in the order in which they are done."""
-    lanes = lane_count(len(tiles))
+    """What the tiles hold, in the order in which they are done; in so many lanes, as the machine has cores for None."""
+    lanes = lanes or lane_count(len(tiles))
 
     def one(tile: Tile) -> TileObjects | MissingTile:
         try:

@@ -51,12 +51,20 @@ def predict_slide(
 
 
 def tile_results(
-    slide: Slide, work: SlideWork, model: Model, tiles: Sequence[Tile], batch_size: int | None = None
+    slide: Slide,
+    work: SlideWork,
+    model: Model,
+    tiles: Sequence[Tile],
+    batch_size: int | None = None,
+    lanes: int | None = None,
 ) -> Iterator[TileObjects | MissingTile]:
-    """What some of the slide's tiles hold, in the order in which they are done."""
+    """What some of the slide's tiles hold, in the order in which they are done.
+
+    batch_size: on a GPU, None to choose by memory.  lanes: on a processor, None for as many as it has cores for.
+    """
     network = network_in(model, work.dtype)
     if not model.device.startswith("cuda"):
-        return results_in_lanes(slide, work, network, tiles)
+        return results_in_lanes(slide, work, network, tiles, lanes)
     batch = batch_size or default_batch_size(model.network.config, work.geometry, work.dtype, model.device)
     return results_on_devices(slide, work, [network], tiles, batch)
 
