@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 from cerberus_annotate.errors import SlideError
+from cerberus_annotate.slide.recipe import SlideRecipe
 from cerberus_annotate.slide.slide import Slide
 
 
@@ -14,11 +15,32 @@ def open_slide(path: str | PathLike[str], *, crop_bounds: bool = True, series: i
     series: index of the image in an OME-TIFF with several.
     Raises SlideError, with what to do, where the file is missing, damaged or of a kind that is not read.
     """
+    file = _existing_file(Path(path))
+    slide = _open_file(file, crop_bounds, series)
+    slide.recipe = SlideRecipe(file.absolute(), crop_bounds, series, slide.width, slide.height)
+    return slide
+
+
+def open_recipe(recipe: SlideRecipe) -> Slide:
+    """Open a slide again as it was opened where the recipe is from.
+
+    Raises SlideError as `open_slide` does, and where the path names a slide of another size here.
+    """
+    slide = open_slide(recipe.path, crop_bounds=recipe.crop_bounds, series=recipe.series)
+    if (slide.width, slide.height) == (recipe.width, recipe.height):
+        return slide
+    slide.close()
+    raise SlideError(
+        f"{recipe.path}: is {slide.width} x {slide.height} px here and {recipe.width} x {recipe.height} px where the "
+        "run began. Every machine must see the same slides under the same path."
+    )
+
+
+def _open_file(file: Path, crop_bounds: bool, series: int) -> Slide:
     from cerberus_annotate.slide.openslide_reader import open_with_openslide
     from cerberus_annotate.slide.plain_image import open_with_pillow
     from cerberus_annotate.slide.tiff_reader import is_tiff, open_with_tifffile, openslide_misreads
 
-    file = _existing_file(Path(path))
     refused: SlideError | None = None
     if series == 0 and not openslide_misreads(file):
         try:

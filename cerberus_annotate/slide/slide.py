@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cerberus_annotate.slide.recipe import SlideRecipe
 from cerberus_annotate.slide.region import Region
 
 Rgb = NDArray[np.uint8]
@@ -38,7 +39,10 @@ class Slide(ABC):
         magnification: objective power, or None.
         levels: from the full resolution to the smallest.
         format: which library reads it and as what, for people to read.
+        recipe: how to open it again elsewhere; None where `open_slide` did not open it (pixels in memory).
     """
+
+    recipe: SlideRecipe | None = None
 
     def __init__(
         self,
