@@ -27,7 +27,7 @@ from cerberus_annotate.annotate.run import run
 from cerberus_annotate.harvest.options import HarvestOptions
 from cerberus_annotate.harvest.run import Outcome, harvest
 from cerberus_annotate.harvest.summary import summarise
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project
 from cerberus_annotate.slide.pyramid import write_pyramid
 
@@ -61,8 +61,8 @@ def make_project(folder: Path, images: int, objects: int) -> Project:
     places = [(x, y) for y in range(STEP, side - 28, STEP) for x in range(STEP, side - 28, STEP)]
     nuclei = [affinity.translate(affinity.rotate(shape, rng.uniform(0, 180)), x, y) for x, y in places]
 
-    def predict(slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> list[PredictedObject]:
-        return [PredictedObject("nuclei", "Nucleus: Epithelial", nucleus, 0.9) for nucleus in nuclei]
+    def predict(slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> ObjectList:
+        return ObjectList([PredictedObject("nuclei", "Nucleus: Epithelial", nucleus, 0.9) for nucleus in nuclei])
 
     run(project, Model(), Options(regions="whole"), predict)
     mark = PathObject(roi=box(0, 0, side, side), roi_kind="Rectangle", path_class=PathClass.of("Reviewed", (9, 9, 9)))

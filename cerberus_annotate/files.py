@@ -22,10 +22,15 @@ def write_whole(path: Path, content: bytes, what: str, *, keep: Path | None = No
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content, keep=keep)
     except OSError as error:
-        raise ProjectError(
-            f"{what} ({path}) could not be written: {error.strerror or error}. It is as it was before; free disk "
-            "space or allow writing there, then run the command again."
-        ) from error
+        raise not_written(path, what, error) from error
+
+
+def not_written(path: Path, what: str, error: OSError) -> ProjectError:
+    """The sentence for a file of ours, called `what`, that the disk refuses."""
+    return ProjectError(
+        f"{what} ({path}) could not be written: {error.strerror or error}. It is as it was before; free disk "
+        "space or allow writing there, then run the command again."
+    )
 
 
 def replace_file(path: Path, content: bytes, *, keep: Path | None = None) -> None:

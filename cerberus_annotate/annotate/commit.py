@@ -8,6 +8,7 @@ from cerberus_annotate.annotate.backups import drop_backup, fingerprint_of, keep
 from cerberus_annotate.errors import ProjectChangedError
 from cerberus_annotate.feedback.compare import Comparison, compare
 from cerberus_annotate.feedback.ledger import (
+    Commit,
     Ledger,
     LedgerError,
     ledger_path,
@@ -16,6 +17,7 @@ from cerberus_annotate.feedback.ledger import (
     take_pending,
     write_pending,
 )
+from cerberus_annotate.feedback.ledger_file import GrowingLedger
 from cerberus_annotate.feedback.live_ledger import with_answers
 from cerberus_annotate.feedback.overwritten import (
     MARK_KEY,
@@ -81,24 +83,63 @@ def commit_image(
     ledger: Ledger,
     change: Callable[[Edit], None],
 ) -> str:
+    """As `commit_growing`, for a ledger in memory.  ledger: as it is after the change."""
+    path = ledger_path(work_folder(project), image.id)
+    if not ledger.commits:
+        return _commit(project, image, run_id, expected, change, lambda: write_pending(path, ledger))
+    ledger = marked(ledger)
+    change = _with_mark(change, ledger.commits[-1])
+    return _commit(project, image, run_id, expected, change, lambda: write_pending(path, ledger))
+
+
+def commit_growing(
+    project: Project,
+    image: Image,
+    expected: str,
+    ledger: GrowingLedger,
+    commit: Commit,
+    change: Callable[[Edit], None],
+) -> str:
     """Backup, pending ledger, data file, ledger: in this order, each step atomic.
 
-    expected: the image's fingerprint when it was read. ledger: as it is after the change. change: edits the image.
-    The number of the ledger's last commit goes into the data file, see `feedback/overwritten.py`.
+    expected: the image's fingerprint when it was read. ledger: the finished file of the ledger after the change, whose
+    last commit is `commit`; its number goes into the data file, see `feedback/overwritten.py`. change: edits the image;
+    what it gives to `add_later` is walked when the ledger is the pending one.
     Returns the SHA-256 of the new data file.  Raises ProjectChangedError when QuPath saved the image meanwhile,
     ProjectError when the disk refuses; the image is then as it was.
     """
+    path = ledger_path(work_folder(project), image.id)
+    return _commit(project, image, commit.run, expected, _with_mark(change, commit), lambda: put_pending(path, ledger))
+
+
+def put_pending(path: Path, ledger: GrowingLedger) -> None:
+    """Puts a finished ledger beside `path`, to be taken over once the data file is written."""
+    ledger.put(pending_path(path))
+
+
+def _with_mark(change: Callable[[Edit], None], commit: Commit) -> Callable[[Edit], None]:
+    def change_and_mark(edit: Edit) -> None:
+        change(edit)
+        edit.set_property(MARK_KEY, mark_of(commit))
+
+    return change_and_mark
+
+
+def _commit(
+    project: Project,
+    image: Image,
+    run_id: str,
+    expected: str,
+    change: Callable[[Edit], None],
+    put_ledger: Callable[[], None],
+) -> str:
     folder = work_folder(project)
     path = ledger_path(folder, image.id)
-    if ledger.commits:
-        ledger = marked(ledger)
     try:
         with project.edit(image, expected=expected) as edit:
             change(edit)
-            if ledger.commits:
-                edit.set_property(MARK_KEY, mark_of(ledger))
             make_backup(folder, image, run_id, now())
-            write_pending(path, ledger)
+            put_ledger()
     except ProjectChangedError:
         drop_backup(folder, image)
         pending_path(path).unlink(missing_ok=True)

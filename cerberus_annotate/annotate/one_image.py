@@ -3,26 +3,30 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from cerberus_annotate.annotate.backups import fingerprint_of
-from cerberus_annotate.annotate.commit import commit_image, load_ledger, work_folder
+from cerberus_annotate.annotate.changes import Changes, Setting, later_objects, write_changes
+from cerberus_annotate.annotate.commit import commit_growing, load_ledger, work_folder
 from cerberus_annotate.annotate.geojson_files import file_stems
 from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
 from cerberus_annotate.annotate.options import KINDS, MANY_NUCLEI, Options
-from cerberus_annotate.annotate.regions import Regions, find_regions
-from cerberus_annotate.annotate.written import entries_of, outline_objects, path_objects, prepare_predictions
+from cerberus_annotate.annotate.predictions import Predictions, predictions_of
+from cerberus_annotate.annotate.regions import find_regions
+from cerberus_annotate.annotate.unread import unread_area, unread_notes
+from cerberus_annotate.annotate.written import outline_objects
 from cerberus_annotate.errors import ProjectError
 from cerberus_annotate.feedback.compare import Comparison
-from cerberus_annotate.feedback.ledger import Ledger, commit_changes, ledger_path, write_ledger
-from cerberus_annotate.feedback.rerun import Decision, decide, without_predicted_again
-from cerberus_annotate.feedback.runs import ImageRecord, now
+from cerberus_annotate.feedback.ledger import Ledger, ledger_path, pending_path
+from cerberus_annotate.feedback.ledger_file import growing_ledger
+from cerberus_annotate.feedback.runs import ImageRecord
 from cerberus_annotate.garbage import no_collection
-from cerberus_annotate.objects.predicted import PredictedObject
-from cerberus_annotate.qupath import Edit, Image, PathClass, PathObject, Project, write_geojson
+from cerberus_annotate.objects.predicted import ObjectSource
+from cerberus_annotate.qupath import Edit, Image, PathObject, Project, write_geojson
 from cerberus_annotate.slide.slide import Slide
 
 logger = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class Predict(Protocol):
         tasks: tuple[str, ...],
         areas: Any,
         progress: Callable[[int, int, int], None],
-    ) -> list[PredictedObject]: ...
+    ) -> ObjectSource: ...
 
 
 def annotate_image(
@@ -78,13 +82,20 @@ def annotate_image(
             regions.said,
         )
         found = predict(slide, mpp, tasks=tasks, areas=regions.area, progress=progress)
-        predictions = prepare_predictions(found, size, regions.area, options.classes, options.min_confidence)
-        if options.write_tissue:
-            outlines = outline_objects(tissue())
-            predictions += prepare_predictions(outlines, size, None, options.classes, 0)
-            tasks = (*tasks, "outline")
-    classes = _classes_used(found, options)
-    record = _write(project, image, tasks, options, run_id, state, predictions, classes, regions, mpp)
+        outlines = outline_objects(tissue()) if options.write_tissue else []
+    state.notes.extend(unread_notes(image.name, found.left_out))
+    setting = Setting(
+        run_id,
+        (*tasks, "outline") if options.write_tissue else tasks,
+        options.classes,
+        mpp,
+        regions.area,
+        unread_area(found.left_out),
+        regions.parents,
+        None if options.nuclei_as is None else KINDS[options.nuclei_as],
+    )
+    predictions = predictions_of(found, outlines, size, regions.area, options.classes, options.min_confidence)
+    record = _write(project, image, state, predictions, setting, options.geojson_dir)
     return replace(record, seconds=round(time.monotonic() - started, 2))
 
 
@@ -107,53 +118,43 @@ def _read_state(project: Project, image: Image) -> _State:
     return _State(expected, objects, ledger, compared, notes)
 
 
-@no_collection()
 def _write(
-    project: Project,
-    image: Image,
-    tasks: tuple[str, ...],
-    options: Options,
-    run_id: str,
-    state: _State,
-    predictions: list[PredictedObject],
-    classes: Mapping[str, PathClass],
-    regions: Regions,
-    mpp: tuple[float, float],
+    project: Project, image: Image, state: _State, predictions: Predictions, setting: Setting, geojson_dir: Path | None
 ) -> ImageRecord:
     """Decides what the predictions change and commits it."""
-    compared = state.compared
-    kinds = _kinds(predictions, options, image.name, state.notes)
-    bases = {task: options.classes.bases(task) for task in tasks}
-    decision = decide(compared, predictions, tasks, bases, regions.area, kinds)
-    added = path_objects(decision.add, run_id, classes, kinds, mpp, decision.stands_for, regions.parents)
-    ledger = commit_changes(
-        state.ledger,
-        run_id,
-        "annotate",
-        now(),
-        entries_of(added, {prediction.uuid: prediction.task for prediction in decision.add}),
-        {entry.uuid for entry, _ in decision.remove},
-        {entry.uuid for entry in compared.deleted},
-        compared.present,
-    )
-    ledger = without_predicted_again(ledger, tasks, regions.area)
-    if added or decision.remove:
-        project.add_classes(dict.fromkeys(obj.path_class for obj in added if obj.path_class is not None))
-        data = commit_image(project, image, run_id, state.expected, ledger, lambda edit: _change(edit, decision, added))
-    else:
-        write_ledger(ledger_path(work_folder(project), image.id), ledger)
-        data = fingerprint_of(image.data_path)
-    gone = {obj.uuid for _, obj in decision.remove}
-    of_tasks = (obj for entry, obj in (*compared.untouched, *compared.edited) if entry.task in tasks)
-    standing = [*(obj for obj in of_tasks if obj.uuid not in gone), *added]
-    if options.geojson_dir is not None:
-        _write_geojson(standing, options.geojson_dir, image, project)
+    folder, compared = work_folder(project), state.compared
+    path = ledger_path(folder, image.id)
+    with growing_ledger(pending_path(path)) as file:
+        changes = write_changes(file, state.ledger, compared, predictions, setting)
+        if changes.many:
+            state.notes.append(_many_note(image.name, changes.many))
+        if changes.commit.added or changes.remove:
+            project.add_classes(changes.classes.values())
+            data = commit_growing(
+                project,
+                image,
+                state.expected,
+                file,
+                changes.commit,
+                lambda edit: _change(edit, changes, pending_path(path)),
+            )
+        else:
+            file.put(path)
+            data = fingerprint_of(image.data_path)
+    gone = {obj.uuid for _, obj in changes.remove}
+    of_tasks = (obj for entry, obj in (*compared.untouched, *compared.edited) if entry.task in setting.tasks)
+    standing = [obj for obj in of_tasks if obj.uuid not in gone]
+    if geojson_dir is not None:
+        written = _new_objects(path, changes)
+        _write_geojson(chain(standing, written), geojson_dir, image, project)
+    counts = Counter(str(obj.path_class or "Unclassified") for obj in standing)
+    counts.update(changes.counts)
     return ImageRecord(
         name=image.name,
         status="done",
-        objects=dict(sorted(Counter(str(obj.path_class or "Unclassified") for obj in standing).items())),
-        added=len(added),
-        removed=len(decision.remove),
+        objects=dict(sorted(counts.items())),
+        added=changes.commit.added,
+        removed=len(changes.remove),
         kept=len(compared.edited),
         data=data,
         notes=tuple(state.notes),
@@ -178,34 +179,31 @@ def _tissue(slide: Slide, mpp: tuple[float, float]) -> Any:
     return tissue_polygons(slide, mpp)
 
 
-def _kinds(predictions: Sequence[PredictedObject], options: Options, name: str, notes: list[str]) -> dict[str, str]:
-    """Kind of the nuclei; a note when their number decided it."""
-    if options.nuclei_as is not None:
-        return {"nuclei": KINDS[options.nuclei_as]}
-    count = sum(found.task == "nuclei" for found in predictions)
-    if count <= MANY_NUCLEI:
-        return {"nuclei": "annotation"}
-    notes.append(
+def _many_note(name: str, count: int) -> str:
+    return (
         f"Image '{name}' has {count:,} nuclei; more than {MANY_NUCLEI:,} annotations make QuPath slow, so they are "
         "detections, which QuPath does not let you reshape. --nuclei-as annotations writes annotations all the same."
     )
-    return {"nuclei": "detection"}
 
 
-def _classes_used(found: Sequence[PredictedObject], options: Options) -> dict[str, PathClass]:
-    """Text of the class to write → the class with its colour."""
-    texts = {prediction.path_class for prediction in found} | {"Tissue"}
-    classes = [options.classes.path_class(text) for text in sorted(texts)]
-    return {str(path_class): path_class for path_class in classes}
-
-
-def _change(edit: Edit, decision: Decision, added: Sequence[PathObject]) -> None:
-    for _, obj in decision.remove:
+def _change(edit: Edit, changes: Changes, path: Path) -> None:
+    """path: of the ledger that has the new nuclei, when the data file is written."""
+    for _, obj in changes.remove:
         edit.remove(obj.uuid)
-    edit.add(added)
+    edit.add(changes.areas)
+    for parent, blocks in changes.later.items():
+        count = sum(block.entries for block in blocks)
+        edit.add_later(parent, count, later_objects(path, blocks, changes.commit.run, changes.classes))
 
 
-def _write_geojson(objects: Sequence[PathObject], folder: Path, image: Image, project: Project) -> None:
+def _new_objects(path: Path, changes: Changes) -> Iterator[PathObject]:
+    """path: of the image's ledger."""
+    yield from changes.areas
+    for blocks in changes.later.values():
+        yield from later_objects(path, blocks, changes.commit.run, changes.classes)
+
+
+def _write_geojson(objects: Iterable[PathObject], folder: Path, image: Image, project: Project) -> None:
     """One file an image, called as `export` calls it."""
     try:
         write_geojson(objects, folder / f"{file_stems(project.images)[image.id]}.geojson")

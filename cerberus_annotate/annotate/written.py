@@ -71,11 +71,13 @@ def path_objects(
     mpp: tuple[float, float],
     stands_for: Mapping[uuid_module.UUID, uuid_module.UUID],
     regions: Sequence[PathObject],
+    before: Collection[uuid_module.UUID] = (),
 ) -> list[PathObject]:
     """The objects to add, parents before their children.
 
     classes: class text → class with colour. kinds: task → kind. stands_for: as `Decision.stands_for`.
-    regions: the region annotations that objects without a gland stand under.
+    regions: the region annotations that objects without a gland stand under. before: ids of predictions that were
+    given earlier, which these may stand under.
     """
     ordered = sorted(added, key=lambda found: found.task == "lumen")
     own = {found.uuid for found in ordered}
@@ -84,7 +86,9 @@ def path_objects(
     areas = shapely.area(np.array([found.polygon for found in ordered], object)) * micron
     objects = []
     for found, region, area in zip(ordered, region_of, areas.tolist(), strict=True):
-        parent = found.parent if found.parent in own else stands_for.get(found.parent) if found.parent else None
+        parent = found.parent
+        if parent is not None and parent not in own and parent not in before:
+            parent = stands_for.get(parent)
         if parent is None and region is not None:
             parent = region.uuid
         kind = kinds.get(found.task, "annotation")
@@ -105,8 +109,8 @@ def path_objects(
     return objects
 
 
-def entries_of(objects: Sequence[PathObject], tasks: Mapping[uuid_module.UUID, str]) -> list[Entry]:
-    """The ledger's entries for objects that are written; their commit is set by `commit_changes`."""
+def entries_of(objects: Sequence[PathObject], tasks: Mapping[uuid_module.UUID, str], commit: int = 0) -> list[Entry]:
+    """The ledger's entries for objects that are written by a commit, whose number `commit_changes` can set too."""
     return [
         Entry(
             uuid=obj.uuid,
@@ -114,7 +118,7 @@ def entries_of(objects: Sequence[PathObject], tasks: Mapping[uuid_module.UUID, s
             path_class=str(obj.path_class),
             polygon=obj.roi,
             confidence=obj.measurements["Confidence"],
-            commit=0,
+            commit=commit,
             name=obj.name,
             locked=obj.locked,
             parent=obj.parent,

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
-from cerberus_annotate.feedback.ledger import Entry, Ledger
+from cerberus_annotate.feedback.ledger import Commit, Entry, Ledger
 
 MARK_KEY = "cerberus.commit"
 
 
-def mark_of(ledger: Ledger) -> str:
+def mark_of(commit: Commit) -> str:
     """What the data file says of the ledger's last commit."""
-    return f"{ledger.commits[-1].run} {len(ledger.commits)}"
+    return f"{commit.run} {commit.number}"
 
 
 def marked(ledger: Ledger) -> Ledger:

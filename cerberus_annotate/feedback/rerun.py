@@ -7,17 +7,19 @@ not come back, and an edited or hand-drawn object is not doubled by a prediction
 
 import uuid as uuid_module
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from cerberus_annotate.feedback.compare import Comparison
-from cerberus_annotate.feedback.ledger import Entry, Ledger
+from cerberus_annotate.feedback.ledger import Entry
 from cerberus_annotate.feedback.shapes import geometry_array, same_shape, twins, valid_polygons
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath.path_object import PathObject
+
+_Pair = tuple[Entry, PathObject]
 
 SAME = 0.5  # intersection over union from which two outlines mean the same thing
 
@@ -42,6 +44,7 @@ def decide(
     class_bases: Mapping[str, Collection[str]],
     within: BaseGeometry | None = None,
     kinds: Mapping[str, str] | None = None,
+    unread: BaseGeometry | None = None,
 ) -> Decision:
     """Decides for each object of ours and each prediction.
 
@@ -49,39 +52,74 @@ def decide(
     predictions removes its old ones). class_bases: task → base names of classes that mean this task.
     within: where this run predicts, level-0 px; an object belongs there when its representative point does;
     None is everywhere. kinds: task → kind of its new path objects where that is not `annotation`.
+    unread: what of it could not be read; an object that it touches stays.
 
     An untouched object equal to a new prediction (kind, class, outline; its gland stands too) is left in place, with
     all that QuPath has measured on it; so the same run again changes nothing.
     """
-    inside = _inside([entry.polygon for entry, _ in compared.untouched], within)
-    ours: list[tuple[Entry, PathObject]] = []
-    kept: list[tuple[Entry, PathObject]] = []
-    for pair, is_inside in zip(compared.untouched, inside, strict=True):
-        (ours if is_inside and pair[0].task in tasks else kept).append(pair)
-    remove: list[tuple[Entry, PathObject]] = []
-    add: list[PredictedObject] = []
-    dropped: list[PredictedObject] = []
-    stands_for: dict[uuid_module.UUID, uuid_module.UUID] = {}
-    # glands before lumina: a lumen stays only when its gland does
-    for task in sorted(tasks, key=lambda name: (name == "lumen", name)):
-        mine = [pair for pair in ours if pair[0].task == task]
-        found = [prediction for prediction in predictions if prediction.task == task]
-        kind = (kinds or {}).get(task, "annotation")
-        same_kind = [pair for pair in mine if pair[1].kind == kind]
-        remove.extend(pair for pair in mine if pair[1].kind != kind)
-        left, new = _leave_equal(same_kind, found, stands_for, {prediction.uuid for prediction in add})
-        remove.extend(pair for at, pair in enumerate(same_kind) if at not in left)
-        obstacles = _obstacles(task, class_bases.get(task, ()), compared, kept)
-        suppressed = _suppressed([prediction.polygon for prediction in new], obstacles)
-        for at, prediction in enumerate(new):
-            if at not in suppressed:
-                add.append(prediction)
-                continue
-            dropped.append(prediction)
-            replacement = suppressed[at]
-            if replacement is not None:
-                stands_for[prediction.uuid] = replacement
-    return Decision(tuple(remove), tuple(add), tuple(dropped), stands_for)
+    deciding = Deciding(compared, tasks, class_bases, within, kinds, unread)
+    add, dropped = deciding.take(predictions)
+    return Decision(tuple(deciding.remove()), tuple(add), tuple(dropped), deciding.stands_for)
+
+
+class Deciding:
+    """`decide` for predictions that come in pieces; how they are cut changes nothing.
+
+    The predictions that others stand under (glands) come with these or before. What is remembered of the predictions
+    does not grow with the number of nuclei that are new.
+    stands_for: as in `Decision`, so far. added: ids of the predictions to write that others may stand under, so far.
+    """
+
+    def __init__(
+        self,
+        compared: Comparison,
+        tasks: Collection[str],
+        class_bases: Mapping[str, Collection[str]],
+        within: BaseGeometry | None = None,
+        kinds: Mapping[str, str] | None = None,
+        unread: BaseGeometry | None = None,
+    ) -> None:
+        """As `decide`."""
+        self.stands_for: dict[uuid_module.UUID, uuid_module.UUID] = {}
+        self.added: set[uuid_module.UUID] = set()
+        inside = _inside([entry.polygon for entry, _ in compared.untouched], within, unread)
+        ours: list[_Pair] = []
+        kept: list[_Pair] = []
+        for pair, is_inside in zip(compared.untouched, inside, strict=True):
+            (ours if is_inside and pair[0].task in tasks else kept).append(pair)
+        # glands before lumina: a lumen stays only when its gland does
+        self._tasks = {
+            task: _Task(
+                [pair for pair in ours if pair[0].task == task],
+                (kinds or {}).get(task, "annotation"),
+                _obstacles(task, class_bases.get(task, ()), compared, kept),
+            )
+            for task in sorted(tasks, key=lambda name: (name == "lumen", name))
+        }
+
+    def take(self, predictions: Sequence[PredictedObject]) -> tuple[list[PredictedObject], list[PredictedObject]]:
+        """Those of some more predictions that are to be written, and those that the pathologist decided against."""
+        add: list[PredictedObject] = []
+        dropped: list[PredictedObject] = []
+        for name, task in self._tasks.items():
+            found = [prediction for prediction in predictions if prediction.task == name]
+            new = task.leave_equal(found, self.stands_for, self.added)
+            suppressed = task.obstacles.suppress([prediction.polygon for prediction in new])
+            for at, prediction in enumerate(new):
+                if at not in suppressed:
+                    add.append(prediction)
+                    if name != "nuclei":
+                        self.added.add(prediction.uuid)
+                    continue
+                dropped.append(prediction)
+                replacement = suppressed[at]
+                if replacement is not None:
+                    self.stands_for[prediction.uuid] = replacement
+        return add, dropped
+
+    def remove(self) -> list[tuple[Entry, PathObject]]:
+        """Our objects that are to go, once all predictions were taken."""
+        return [pair for task in self._tasks.values() for pair in task.left_over()]
 
 
 def decide_again(
@@ -98,53 +136,94 @@ def decide_again(
     for task in dict.fromkeys(entry.task for entry in lost):
         mine = [entry for entry in lost if entry.task == task]
         bases = {entry.path_class.split(":")[0] for entry in mine}
-        suppressed = _suppressed([entry.polygon for entry in mine], _obstacles(task, bases, compared, kept))
+        suppressed = _obstacles(task, bases, compared, kept).suppress([entry.polygon for entry in mine])
         write += [entry for at, entry in enumerate(mine) if at not in suppressed]
     return remove, write
 
 
-def without_predicted_again(ledger: Ledger, tasks: Collection[str], within: BaseGeometry | None) -> Ledger:
-    """The ledger without the lost entries in whose place a run has predicted anew: its tasks, inside `within`."""
-    inside = _inside([entry.polygon for entry in ledger.lost], within)
-    kept = (
-        entry for entry, is_inside in zip(ledger.lost, inside, strict=True) if not is_inside or entry.task not in tasks
-    )
-    return replace(ledger, lost=tuple(kept))
+def without_predicted_again(
+    lost: Sequence[Entry],
+    tasks: Collection[str],
+    within: BaseGeometry | None,
+    unread: BaseGeometry | None = None,
+) -> list[Entry]:
+    """The lost entries but those in whose place a run has predicted anew; arguments as those of `decide`."""
+    inside = _inside([entry.polygon for entry in lost], within, unread)
+    return [entry for entry, is_inside in zip(lost, inside, strict=True) if not is_inside or entry.task not in tasks]
 
 
-def _leave_equal(
-    mine: Sequence[tuple[Entry, PathObject]],
-    found: Sequence[PredictedObject],
-    stands_for: dict[uuid_module.UUID, uuid_module.UUID],
-    added: Collection[uuid_module.UUID],
-) -> tuple[set[int], list[PredictedObject]]:
-    """Indices of `mine` that a prediction repeats exactly, and the predictions that are left; fills stands_for.
+class _Task:
+    """Our objects that the predictions of one task may repeat or replace, and what stands in their way."""
 
-    added: predictions that are written anew; what lies under one of them is written anew as well.
-    """
-    left: set[int] = set()
-    matched: set[int] = set()
-    if mine and found:
-        outlines = geometry_array([entry.polygon for entry, _ in mine])
+    def __init__(self, mine: Sequence[_Pair], kind: str, obstacles: "_Obstacles") -> None:
+        """mine: our untouched objects where the run predicts. kind: of its new path objects."""
+        self.obstacles = obstacles
+        self._other_kind = [pair for pair in mine if pair[1].kind != kind]
+        self._mine = [pair for pair in mine if pair[1].kind == kind]
+        self._outlines = geometry_array([entry.polygon for entry, _ in self._mine])
+        self._tree = shapely.STRtree(self._outlines)
+        self._left: set[int] = set()  # indices of `_mine` that a prediction repeats exactly
+
+    def leave_equal(
+        self,
+        found: Sequence[PredictedObject],
+        stands_for: dict[uuid_module.UUID, uuid_module.UUID],
+        added: Collection[uuid_module.UUID],
+    ) -> list[PredictedObject]:
+        """The predictions that repeat none of our objects exactly; fills stands_for.
+
+        added: predictions that are written anew; what lies under one of them is written anew as well.
+        """
+        if not self._mine or not found:
+            return list(found)
         shapes = geometry_array([prediction.polygon for prediction in found])
-        at_found, at_mine = shapely.STRtree(outlines).query(shapes)
-        equal = same_shape(shapes[at_found], outlines[at_mine])
-        for prediction_at, own_at in zip(at_found[equal].tolist(), at_mine[equal].tolist(), strict=True):
-            prediction, (entry, obj) = found[prediction_at], mine[own_at]
-            if prediction_at in matched or own_at in left or prediction.path_class != entry.path_class:
+        at_found, at_mine = self._tree.query(shapes)
+        equal = same_shape(shapes[at_found], self._outlines[at_mine])
+        at_found, at_mine = at_found[equal], at_mine[equal]
+        order = np.lexsort((at_mine, at_found))  # the tree gives them in no order
+        matched: set[int] = set()
+        for prediction_at, own_at in zip(at_found[order].tolist(), at_mine[order].tolist(), strict=True):
+            prediction, (entry, obj) = found[prediction_at], self._mine[own_at]
+            if prediction_at in matched or own_at in self._left or prediction.path_class != entry.path_class:
                 continue
             if prediction.parent in added:
                 continue
             matched.add(prediction_at)
-            left.add(own_at)
+            self._left.add(own_at)
             stands_for[prediction.uuid] = obj.uuid
-    return left, [prediction for at, prediction in enumerate(found) if at not in matched]
+        return [prediction for at, prediction in enumerate(found) if at not in matched]
+
+    def left_over(self) -> list[_Pair]:
+        """Our objects that no prediction repeated."""
+        return [*self._other_kind, *(pair for at, pair in enumerate(self._mine) if at not in self._left)]
 
 
-def _obstacles(
-    task: str, bases: Collection[str], compared: Comparison, kept: Sequence[tuple[Entry, PathObject]]
-) -> list[tuple[BaseGeometry | None, uuid_module.UUID | None]]:
-    """Outlines that no prediction of `task` may repeat, each with the object that stands there (None: deleted).
+class _Obstacles:
+    """Outlines that no prediction may repeat, each with the object that stands there (None: deleted)."""
+
+    def __init__(self, outlines: Sequence[tuple[BaseGeometry | None, uuid_module.UUID | None]]) -> None:
+        self._standing = [identifier for _, identifier in outlines]
+        self._shapes = valid_polygons(geometry_array([shape for shape, _ in outlines]))
+        self._tree = shapely.STRtree(self._shapes)
+
+    def suppress(self, new: Sequence[BaseGeometry]) -> dict[int, uuid_module.UUID | None]:
+        """Index of each outline that an obstacle already stands for → uuid of the best one (None: deleted)."""
+        if not new or not self._standing:
+            return {}
+        shapes = valid_polygons(geometry_array(list(new)))
+        near = np.unique(self._tree.query(shapes)[1])
+        at_new, at_near, overlap = twins(shapes, self._shapes[near], SAME)
+        at_obstacle = near[at_near]
+        suppressed: dict[int, uuid_module.UUID | None] = {}
+        # the best overlap is written last and stays; of equal ones the last obstacle
+        for index in np.lexsort((at_obstacle, overlap)).tolist():
+            replacement = self._standing[int(at_obstacle[index])]
+            suppressed[int(at_new[index])] = replacement or suppressed.get(int(at_new[index]))
+        return suppressed
+
+
+def _obstacles(task: str, bases: Collection[str], compared: Comparison, kept: Sequence[_Pair]) -> _Obstacles:
+    """What no prediction of `task` may repeat.
 
     An edited object counts with the outline that we wrote and with the one that it has now.
     """
@@ -157,33 +236,21 @@ def _obstacles(
             outlines.append((obj.roi, obj.uuid))
     outlines += [(obj.roi, obj.uuid) for entry, obj in kept if entry.task == task]
     outlines += [(obj.roi, obj.uuid) for obj in compared.theirs if _base(obj) in bases]
-    return outlines
+    return _Obstacles(outlines)
 
 
-def _suppressed(
-    new: Sequence[BaseGeometry],
-    obstacles: Sequence[tuple[BaseGeometry | None, uuid_module.UUID | None]],
-) -> dict[int, uuid_module.UUID | None]:
-    """Index of each outline that an obstacle already stands for → uuid of the best one (None: deleted)."""
-    if not new or not obstacles:
-        return {}
-    shapes = valid_polygons(geometry_array(list(new)))
-    shape_of_obstacle = valid_polygons(geometry_array([shape for shape, _ in obstacles]))
-    at_new, at_obstacle, overlap = twins(shapes, shape_of_obstacle, SAME)
-    suppressed: dict[int, uuid_module.UUID | None] = {}
-    for index in np.argsort(overlap).tolist():  # the best overlap is written last and stays
-        replacement = obstacles[int(at_obstacle[index])][1]
-        suppressed[int(at_new[index])] = replacement or suppressed.get(int(at_new[index]))
-    return suppressed
-
-
-def _inside(polygons: Sequence[BaseGeometry], within: BaseGeometry | None) -> list[bool]:
-    """Whether each polygon's representative point lies in `within`."""
-    if within is None or not polygons:
-        return [True] * len(polygons)
-    shapely.prepare(within)
-    points = shapely.point_on_surface(geometry_array(list(polygons)))
-    return shapely.covers(within, points).tolist()
+def _inside(polygons: Sequence[BaseGeometry], within: BaseGeometry | None, unread: BaseGeometry | None) -> list[bool]:
+    """Whether each polygon's representative point lies in `within`, and nothing of it in `unread`."""
+    inside = np.ones(len(polygons), bool)
+    outlines = geometry_array(list(polygons))
+    if within is not None:
+        shapely.prepare(within)
+        inside = shapely.covers(within, shapely.point_on_surface(outlines))
+    if unread is not None:
+        shapely.prepare(unread)
+        inside &= ~shapely.intersects(unread, outlines)
+    answer: list[bool] = inside.tolist()
+    return answer
 
 
 def _base(obj: PathObject) -> str | None:

@@ -14,6 +14,7 @@ from cerberus_annotate.annotate.commit import work_folder
 from cerberus_annotate.annotate.one_image import Predict
 from cerberus_annotate.annotate.opening import check_type, open_image, pixel_size
 from cerberus_annotate.annotate.options import KINDS, Options
+from cerberus_annotate.annotate.unread import unread_area
 from cerberus_annotate.annotate.written import entries_of, path_objects, prepare_predictions
 from cerberus_annotate.errors import ImageRefusedError, UsageError
 from cerberus_annotate.feedback.compare import Comparison, compare
@@ -79,12 +80,13 @@ def answer(
         regions = _regions(question, image.name)
         area = _area(regions, image.name, size, mpp)
         around = shapely.buffer(shapely.box(*area.bounds), AROUND / min(mpp), join_style="mitre")
-        found = predict(slide, mpp, tasks=wanted, areas=around, progress=lambda *_: None)
+        source = predict(slide, mpp, tasks=wanted, areas=around, progress=lambda *_: None)
+    found = [each for piece in source.chunks() for each in piece]
     predictions = prepare_predictions(found, size, area, options.classes, options.min_confidence)
     compared = _compare(work_folder(project), image, question.objects, area)
     kinds = {"nuclei": KINDS[options.nuclei_as or "annotations"]}
     bases = {task: options.classes.bases(task) for task in wanted}
-    decision = decide(compared, predictions, wanted, bases, area, kinds)
+    decision = decide(compared, predictions, wanted, bases, area, kinds, unread_area(source.left_out))
     named = {found.path_class for found in found}
     classes = {str(one): one for one in map(options.classes.path_class, sorted(named))}
     added = path_objects(decision.add, run_id, classes, kinds, mpp, decision.stands_for, regions)

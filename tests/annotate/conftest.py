@@ -11,7 +11,7 @@ from shapely import affinity
 from shapely.geometry import Point, Polygon, box
 
 from cerberus_annotate.annotate.adding import add_slide, describe_slide
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import Project, create_project
 from cerberus_annotate.slide.pyramid import write_pyramid
 
@@ -47,7 +47,7 @@ class StubPredictor:
         tasks: Sequence[str],
         areas: Any,
         progress: Callable[[int, int, int], None],
-    ) -> list[PredictedObject]:
+    ) -> ObjectList:
         self.calls.append({"slide": slide.path.name, "mpp": mpp, "tasks": tuple(tasks), "areas": areas})
         if slide.path.name in self.fail_at:
             raise RuntimeError("the network fell over")
@@ -59,7 +59,7 @@ class StubPredictor:
         gland = PredictedObject("gland", "Gland", box(200, 200, 320, 320), 0.9)
         lumen = PredictedObject("lumen", "Lumen", box(240, 240, 280, 280), 0.8, parent=gland.uuid)
         progress(1, 1, len(found) + 2)
-        return [obj for obj in (*found, gland, lumen) if obj.task in tasks]
+        return ObjectList([obj for obj in (*found, gland, lumen) if obj.task in tasks])
 
 
 def nucleus(x: float, y: float) -> Polygon:

@@ -22,7 +22,7 @@ from cerberus_annotate.errors import ProjectError, ProjectLockedError, UsageErro
 from cerberus_annotate.feedback.ledger import ledger_path, pending_path
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
 from cerberus_annotate.feedback.runs import read_runs
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import Image, PathClass, PathObject, Project, create_project, open_project
 from cerberus_annotate.slide.pyramid import write_pyramid
 
@@ -132,7 +132,7 @@ class TestOptions:
     def test_many_nuclei_become_detections_and_it_is_said(
         self, make_project: MakeProject, model: Any, predict: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cerberus_annotate.annotate.one_image.MANY_NUCLEI", 35)
+        monkeypatch.setattr("cerberus_annotate.annotate.changes.MANY_NUCLEI", 35)
         project = make_project()
         summary = run(project, model, WHOLE, predict)
         assert "36 nuclei" in summary.images["1"].notes[0]
@@ -261,14 +261,11 @@ class TestRegions:
             run(make_project(), model, Options(regions=regions), predict)
 
     def test_a_polygon_across_the_border_is_cut(self, make_project: MakeProject, model: Any) -> None:
-        def predict(slide: Any, mpp: Any, **options: Any) -> list:
+        def predict(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             bow = Polygon([(100, 100), (200, 200), (200, 100), (100, 205)])
             across = Polygon([(-5, -5), (20.123456, -5), (20, 20), (-5, 20)])
-            return [
-                PredictedObject("gland", "Gland", across, 0.5),
-                PredictedObject("gland", "Gland", bow, 0.5),
-                PredictedObject("gland", "Gland", box(0.001, 0.001, 0.002, 0.002), 0.5),
-            ]
+            found = [across, bow, box(0.001, 0.001, 0.002, 0.002)]
+            return ObjectList([PredictedObject("gland", "Gland", outline, 0.5) for outline in found])
 
         project = make_project()
         run(project, model, WHOLE, predict)
@@ -423,7 +420,7 @@ class TestTrouble:
     def test_saved_by_qupath_meanwhile(self, make_project: MakeProject, model: Any, predict: Any) -> None:
         project = make_project()
 
-        def slow(slide: Any, mpp: Any, **options: Any) -> list:
+        def slow(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             draw(project, region(0, 0, 5, 5))
             return predict(slide, mpp, **options)
 
@@ -458,7 +455,7 @@ class TestTrouble:
         def full(handle: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        def fills_the_disk(slide: Any, mpp: Any, **options: Any) -> list:
+        def fills_the_disk(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             monkeypatch.setattr("os.fsync", full)
             return predict(slide, mpp, **options)
 
@@ -484,7 +481,7 @@ class TestResume:
     def test_the_same_command_again_goes_on(self, make_project: MakeProject, model: Any, predict: Any) -> None:
         project = make_project("a.tif", "b.tif", "c.tif")
 
-        def cut_off(slide: Any, mpp: Any, **options: Any) -> list:
+        def cut_off(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             if slide.path.name == "b.tif":
                 raise KeyboardInterrupt
             return predict(slide, mpp, **options)
@@ -504,7 +501,7 @@ class TestResume:
     ) -> None:
         project = make_project("a.tif", "b.tif")
 
-        def cut_off(slide: Any, mpp: Any, **options: Any) -> list:
+        def cut_off(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             if slide.path.name == "b.tif":
                 raise KeyboardInterrupt
             return predict(slide, mpp, **options)
@@ -521,14 +518,14 @@ class TestResume:
     def test_other_options_are_another_run(self, make_project: MakeProject, model: Any, predict: Any) -> None:
         project = make_project()
 
-        def cut_off(slide: Any, mpp: Any, **options: Any) -> list:
+        def cut_off(slide: Any, mpp: Any, **options: Any) -> ObjectList:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             run(project, model, WHOLE, cut_off)
         assert not run(project, model, replace(WHOLE, min_confidence=0.1), predict).resumed
 
-    @pytest.mark.parametrize("step", ["make_backup", "write_pending", "take_pending", "fingerprint_of", "write_run"])
+    @pytest.mark.parametrize("step", ["make_backup", "put_pending", "take_pending", "fingerprint_of", "write_run"])
     @pytest.mark.parametrize("run_before", [False, True])
     def test_killed_at_any_step(
         self,

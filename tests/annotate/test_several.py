@@ -96,7 +96,7 @@ def test_only_one_image_at_a_time_is_outside_of_predict(
     project = make_project(*NAMES)
     engine = Engine()
     inside: list[int] = []
-    for name in ("find_regions", "prepare_predictions", "_write"):
+    for name in ("find_regions", "predictions_of", "_write"):
         original = getattr(one_image, name)
         monkeypatch.setattr(
             one_image, name, lambda *args, original=original, **how: _counted(inside, original, args, how)

@@ -29,7 +29,7 @@ from cerberus_annotate.learn.training.heads import network_for
 from cerberus_annotate.learn.training.loop import train, write_weights
 from cerberus_annotate.learn.training.plan import DataPlan, Plan
 from cerberus_annotate.network.cerberus import Cerberus
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.review.ranking import Candidate
 
 REGION = box(0, 0, 100, 100)
@@ -128,8 +128,8 @@ def test_the_harvest_finds_the_edits_that_were_made(data: Path, tmp_path: Path) 
     class Stub:
         name, sha256, tasks = "stub", "0" * 64, ("nuclei",)
 
-    def predict(*given: object, **named: object) -> list[PredictedObject]:
-        return [PredictedObject("nuclei", EPITHELIAL, outline, 0.9) for outline in found]
+    def predict(*given: object, **named: object) -> ObjectList:
+        return ObjectList([PredictedObject("nuclei", EPITHELIAL, outline, 0.9) for outline in found])
 
     assert run(project, Stub(), Options(regions="class:To review"), predict).exit_code == 0
     image = project.images[0]

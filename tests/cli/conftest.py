@@ -11,7 +11,7 @@ import pytest
 from shapely.geometry import box
 
 from cerberus_annotate.cli import main
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.slide.pyramid import write_pyramid
 
 
@@ -62,7 +62,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def load(model_name: str | None, device: str, precision: str, batch_size: int | None, geometry: str) -> Any:
         asked.update(model=model_name, device=device, precision=precision, batch_size=batch_size, geometry=geometry)
 
-        def predict(slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> list[PredictedObject]:
+        def predict(slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> ObjectList:
             asked.update(mpp=mpp, tasks=tasks)
             if slide.path.name in asked["fail_at"]:
                 raise asked["fail_at"][slide.path.name]
@@ -71,7 +71,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
                 PredictedObject("nuclei", "Nucleus: Epithelial", box(100, 100, 110, 112), 0.9),
                 PredictedObject("gland", "Gland", box(90, 90, 190, 190), 0.8),
             ]
-            return [obj for obj in found if obj.task in tasks]
+            return ObjectList([obj for obj in found if obj.task in tasks])
 
         return StubModel(), predict
 

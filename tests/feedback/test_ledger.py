@@ -15,8 +15,6 @@ from cerberus_annotate.feedback.ledger import (
     Ledger,
     LedgerError,
     commit_changes,
-    decode_ledger,
-    encode_ledger,
     ledger_path,
     pending_path,
     read_ledger,
@@ -63,11 +61,15 @@ def one_commit(*written: Entry) -> Ledger:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.lists(entries(), max_size=6), st.lists(entries(), max_size=2))
-def test_what_is_written_is_read(written: list[Entry], lost: list[Entry]) -> None:
+@given(written=st.lists(entries(), max_size=6), lost=st.lists(entries(), max_size=2))
+def test_what_is_written_is_read(
+    written: list[Entry], lost: list[Entry], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     commits = tuple(Commit(number, f"run {number}", "annotate", "now", 1, 0, number > 1) for number in (1, 2, 3))
     ledger = Ledger(tuple(written), commits, tuple(lost))
-    again = decode_ledger(encode_ledger(ledger))
+    path = tmp_path_factory.getbasetemp() / "written.npz"
+    write_ledger(path, ledger)
+    again = read_ledger(path)
     assert again.commits == commits
     assert (len(again.entries), len(again.lost)) == (len(written), len(lost))
     for before, after in zip((*written, *lost), (*again.entries, *again.lost), strict=True):
@@ -82,8 +84,8 @@ def test_no_file_is_an_empty_ledger(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"{}", b"PK\x05\x06" + bytes(18), "truncated"])
 def test_a_damaged_ledger_is_said(tmp_path: Path, damage: bytes | str) -> None:
     path = ledger_path(tmp_path, "1")
-    data = encode_ledger(one_commit(*(square(x) for x in range(0, 900, 20))))
-    path.parent.mkdir(parents=True)
+    write_ledger(path, one_commit(*(square(x) for x in range(0, 900, 20))))
+    data = path.read_bytes()
     path.write_bytes(damage if isinstance(damage, bytes) else data[: len(data) // 2])
     with pytest.raises(LedgerError, match=r"1\.npz"):
         read_ledger(path)
@@ -105,7 +107,7 @@ def test_a_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
 
 def test_ledger_of_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ledger_path(tmp_path, "1")
-    monkeypatch.setattr("cerberus_annotate.feedback.ledger.FORMAT", 99)
+    monkeypatch.setattr("cerberus_annotate.feedback.ledger_file.FORMAT", 99)
     write_ledger(path, one_commit(square()))
     monkeypatch.undo()
     with pytest.raises(LedgerError, match="format 99"):
@@ -166,7 +168,7 @@ class TestCrashInTheMiddleOfACommit:
     def test_while_the_pending_ledger_was_written(self, tmp_path: Path) -> None:
         path = ledger_path(tmp_path, "1")
         write_ledger(path, before := one_commit(square()))
-        pending_path(path).write_bytes(encode_ledger(before)[:100])
+        pending_path(path).write_bytes(path.read_bytes()[:100])
         assert resolve_pending(path, set()) == before
         assert not pending_path(path).exists()
 

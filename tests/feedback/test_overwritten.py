@@ -32,23 +32,23 @@ def test_a_file_that_knows_the_last_commit_lost_nothing_whatever_was_deleted() -
     one, two = square(0), square(20)
     ledger = marked(commit(marked(commit(Ledger(), "a", [one])), "b", [two]))
     for present in (ids(), ids(one), ids(two), ids(one, two)):
-        assert without_lost_commits(ledger, present, mark_of(ledger)) is ledger
-        assert runs_gone(ledger, present, mark_of(ledger)) == {}
+        assert without_lost_commits(ledger, present, mark_of(ledger.commits[-1])) is ledger
+        assert runs_gone(ledger, present, mark_of(ledger.commits[-1])) == {}
 
 
 def test_a_file_with_an_older_number_is_from_before_the_later_commits() -> None:
     one, two = square(0), square(20)
     first = marked(commit(Ledger(), "a", [one]))
     ledger = marked(commit(first, "b", [two]))
-    settled = without_lost_commits(ledger, ids(one), mark_of(first))
+    settled = without_lost_commits(ledger, ids(one), mark_of(first.commits[-1]))
     assert state(settled) == [(one.uuid, "live")]
     assert runs_lost(settled) == {"b": 1}
     # the pathologist had deleted the first one in the session that saved over the second
-    settled = without_lost_commits(ledger, ids(), mark_of(first))
+    settled = without_lost_commits(ledger, ids(), mark_of(first.commits[-1]))
     assert state(settled) == [(one.uuid, "live")]
     assert runs_lost(settled) == {"b": 1}
     # settled once, it stays so
-    assert without_lost_commits(settled, ids(one), mark_of(first)) == settled
+    assert without_lost_commits(settled, ids(one), mark_of(first.commits[-1])) == settled
 
 
 def test_a_file_without_a_number_is_from_before_all_commits() -> None:
@@ -63,7 +63,7 @@ def test_what_a_lost_run_had_taken_out_lives_again() -> None:
     old, new = square(0), square(1)
     first = marked(commit(Ledger(), "a", [old]))
     ledger = marked(commit(first, "b", [new], [old]))
-    settled = without_lost_commits(ledger, ids(old), mark_of(first))
+    settled = without_lost_commits(ledger, ids(old), mark_of(first.commits[-1]))
     assert state(settled) == [(old.uuid, "live")]
     assert [(entry.uuid, entry.ended) for entry in settled.lost] == [(old.uuid, 2), (new.uuid, 0)]
     assert runs_lost(settled) == {"b": 1}
@@ -103,4 +103,4 @@ class TestWithoutMarks:
 
     def test_a_file_that_knows_a_later_commit_knew_it_too(self) -> None:
         ledger = marked(commit(commit(Ledger(), "a", [square(0)]), "b", [square(20)]))
-        assert runs_gone(ledger, ids(), mark_of(ledger)) == {}
+        assert runs_gone(ledger, ids(), mark_of(ledger.commits[-1])) == {}

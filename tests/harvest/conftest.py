@@ -13,7 +13,7 @@ from shapely.geometry import Point, Polygon, box
 from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import run
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project
 from cerberus_annotate.slide.pyramid import write_pyramid
 
@@ -38,11 +38,11 @@ class StubModel:
 
 def predict(
     slide: Any, mpp: tuple[float, float], *, tasks: Sequence[str], areas: Any, progress: Callable[..., None]
-) -> list[PredictedObject]:
+) -> ObjectList:
     found = [PredictedObject("nuclei", "Nucleus: Epithelial", nucleus(x, y), 0.9) for x, y in places()]
     gland = PredictedObject("gland", "Gland", box(420, 420, 780, 780), 0.9)
     lumen = PredictedObject("lumen", "Lumen", box(570, 570, 630, 630), 0.8, parent=gland.uuid)
-    return [one for one in (*found, gland, lumen) if one.task in tasks]
+    return ObjectList([one for one in (*found, gland, lumen) if one.task in tasks])
 
 
 def picture(side: int = SIDE) -> np.ndarray:

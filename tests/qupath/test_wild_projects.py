@@ -18,7 +18,7 @@ from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import RunSummary, run
 from cerberus_annotate.annotate.undo import remove_run
 from cerberus_annotate.garbage import no_collection
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project, open_project, server_for_slide
 from cerberus_annotate.qupath.java import Stream, read_stream, write_stream
 from cerberus_annotate.qupath.java.values import Block, ClassData, JavaArray, JavaObject, JavaString
@@ -37,8 +37,8 @@ ANY = Options(regions="whole", any_stain=True)
 Copy = Callable[[str], Path]
 
 
-def two_glands(slide: Any, mpp: tuple[float, float], **_: Any) -> list[PredictedObject]:
-    return [PredictedObject("gland", "Gland", box(x, 20, x + 30, 60), 0.9) for x in (10, 50)]
+def two_glands(slide: Any, mpp: tuple[float, float], **_: Any) -> ObjectList:
+    return ObjectList([PredictedObject("gland", "Gland", box(x, 20, x + 30, 60), 0.9) for x in (10, 50)])
 
 
 def annotate(project: Project, options: Options = ANY) -> RunSummary:
@@ -168,7 +168,7 @@ def test_slides_of_one_name_in_sub_folders_are_told_apart(tmp_path: Path) -> Non
     project = open_project(tmp_path / "moved" / "qupath" / "nested")
     widths = []
 
-    def remember(slide: Any, mpp: tuple[float, float], **_: Any) -> list[PredictedObject]:
+    def remember(slide: Any, mpp: tuple[float, float], **_: Any) -> ObjectList:
         widths.append(slide.width)
         return two_glands(slide, mpp)
 

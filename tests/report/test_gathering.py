@@ -13,7 +13,7 @@ from shapely.geometry import Point, box
 from cerberus_annotate.annotate.adding import add_slide, describe_slide
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import run
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject, Project, create_project
 from cerberus_annotate.report.gathering.corrections import AFTER, BEFORE
 from cerberus_annotate.report.gathering.project import gather
@@ -28,8 +28,9 @@ class StubModel:
     tasks = ("nuclei",)
 
 
-def predict(slide: Any, mpp: Any, *, tasks: Sequence[str], areas: Any, progress: Any) -> list[PredictedObject]:
-    return [PredictedObject("nuclei", "Nucleus: Epithelial", Point(place).buffer(12), 0.9) for place in PLACES]
+def predict(slide: Any, mpp: Any, *, tasks: Sequence[str], areas: Any, progress: Any) -> ObjectList:
+    outlines = [Point(place).buffer(12) for place in PLACES]
+    return ObjectList([PredictedObject("nuclei", "Nucleus: Epithelial", outline, 0.9) for outline in outlines])
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cerberus_annotate.harvest.folder import read_harvest
 from cerberus_annotate.harvest.options import HarvestOptions
 from cerberus_annotate.harvest.run import harvest
 from cerberus_annotate.network.model import Model
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import PathClass, PathObject, Project, open_project
 from cerberus_annotate.review.options import ReviewOptions
 from cerberus_annotate.review.run import Queue, review
@@ -38,14 +38,15 @@ class StubModel:
     tasks: tuple[str, ...] = ("nuclei", "gland", "lumen")
 
 
-def predict(slide: Any, mpp: Any, *, tasks: Sequence[str], areas: Any, progress: Any) -> list[PredictedObject]:
+def predict(slide: Any, mpp: Any, *, tasks: Sequence[str], areas: Any, progress: Any) -> ObjectList:
     """A nucleus every 50 px, where it is asked to look."""
     places = [Point(x, y) for x in range(25, 400, 50) for y in range(25, 400, 50)]
-    return [
+    found = [
         PredictedObject("nuclei", "Nucleus: Epithelial", place.buffer(8, quad_segs=4), 0.9)
         for place in places
         if areas is None or areas.covers(place)
     ]
+    return ObjectList(found)
 
 
 def objects_of(project: Project, index: int = 0) -> list[PathObject]:

@@ -13,7 +13,7 @@ import pytest
 from shapely.geometry import box
 
 from cerberus_annotate.annotate.adding import add_slide, describe_slide
-from cerberus_annotate.objects.predicted import PredictedObject
+from cerberus_annotate.objects.predicted import ObjectList, PredictedObject
 from cerberus_annotate.qupath import Project, create_project
 from cerberus_annotate.slide.pyramid import write_pyramid
 
@@ -87,14 +87,14 @@ class StubPredictor:
 
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def __call__(self, slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> list[PredictedObject]:
+    def __call__(self, slide: Any, mpp: Any, *, tasks: Any, areas: Any, progress: Any) -> ObjectList:
         self.asked.append({"mpp": mpp, "tasks": tasks, "areas": areas})
         gland = PredictedObject("gland", "Gland", box(100, 100, 200, 200), 0.9)
         lumen = PredictedObject("lumen", "Lumen", box(130, 130, 170, 170), 0.8, parent=gland.uuid)
         nuclei = [
             PredictedObject("nuclei", "Nucleus: Epithelial", box(x, 110, x + 10, 120), 0.7) for x in (20, 110, 150, 300)
         ]
-        return [one for one in (gland, lumen, *nuclei) if one.task in tasks]
+        return ObjectList([one for one in (gland, lumen, *nuclei) if one.task in tasks])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from cerberus_annotate.annotate.run import run
 from cerberus_annotate.annotate.undo import remove_run
 from cerberus_annotate.errors import ImageRefusedError, UsageError
 from cerberus_annotate.feedback.runs import read_runs
+from cerberus_annotate.objects.predicted import ObjectList
 from cerberus_annotate.qupath import PathClass, PathObject, Project, open_project
 from cerberus_annotate.serve.differences import image_differences
 from cerberus_annotate.serve.live import Answer, Question
@@ -122,7 +124,10 @@ def test_objects_of_a_run_that_the_answer_replaces_count_as_replaced_not_as_dele
     old = opened.images[0].read_objects()
     shifted = StubPredictor()
     call = shifted.__call__
-    moved = lambda *a, **k: [replace(o, polygon=box(105, 105, 205, 205)) for o in call(*a, **k)]  # noqa: E731
+
+    def moved(*args: Any, **how: Any) -> ObjectList:
+        return ObjectList([replace(each, polygon=box(105, 105, 205, 205)) for each in call(*args, **how).objects])
+
     with Session(project.path, "native", StubModel(), Options(tasks=("gland",)), moved) as live:
         found = live.ask(Question("1", (REGION.uuid,), (REGION, *old)))
     assert found.remove == tuple(obj.uuid for obj in old)
