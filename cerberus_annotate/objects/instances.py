@@ -2,9 +2,13 @@
 
 Method: Graham et al. 2023 (Medical Image Analysis 83, 102685), tile mode of the public implementation. Labelling is
 4-connected throughout; structuring elements are OpenCV ellipses with their default anchor, so even sizes are lopsided.
+
+Maps may be probabilities, float32, or the bytes that they leave the network as, uint8 from 0 to 255: both give the same
+instances (a sum of bytes that is exactly at a threshold is not above it; rounded probabilities may be).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +16,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from cerberus_annotate.objects.labelled_pixels import LabelledPixels
+
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Bits = NDArray[np.uint8]
+"""A mask of 0 and 1, as OpenCV takes it."""
+
+Probability = NDArray[np.float32] | NDArray[np.uint8]
 
 SMALLEST_NUCLEUS = 8
 SMALLEST_MARKER = 4
@@ -74,66 +84,87 @@ def lumen_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], s
     return _area_instances(inside, contour, lumen_settings(scale))
 
 
-def nucleus_instances(inside: NDArray[np.float32], contour: NDArray[np.float32]) -> Labels:
+def nucleus_instances(inside: Probability, contour: Probability) -> Labels:
     """Nuclei as an int32 label map (H, W), 0 background; the ids are those of their markers and may have gaps.
 
-    `inside` and `contour` are probabilities, float32 (H, W). Markers (inside > 0.5) are flooded over -inside within
+    `inside` and `contour` are probabilities (H, W). Markers (inside > 0.5) are flooded over -inside within
     (inside + contour) > 0.5, eroded once.
     """
-    covered = (inside + contour) > 0.5
+    covered = _either_above(inside, contour, 0.5)
     if not covered.any():
         return np.zeros(inside.shape, np.int32)
     plus = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    regions = _components(cv2.erode(covered.view(np.uint8), plus), SMALLEST_NUCLEUS)
-    seeds = fill_holes(_components(inside > 0.5, SMALLEST_MARKER) > 0)
-    markers, _ = ndimage.label(seeds)
+    regions = _components(cv2.erode(covered, plus), SMALLEST_NUCLEUS)
+    seeds = fill_holes(_components(_above(inside, 0.5), SMALLEST_MARKER) > 0)
+    _, markers = _label(seeds.view(np.uint8))
     # Over the whole map at once: where seeds tie, the flooding order hangs on all of them.
-    return watershed(-inside, markers, mask=regions > 0).astype(np.int32, copy=False)
+    return watershed(-inside.astype(np.float32), markers, mask=regions > 0).astype(np.int32, copy=False)
 
 
 def rimmed_nucleus_instances(
-    inside: NDArray[np.float32],
-    contour: NDArray[np.float32],
+    inside: Probability,
+    contour: Probability,
     threshold: float = 0.5,
     marker: float = 0.55,
     finer: int = 1,
 ) -> Labels:
-    """Nuclei whose contour is their own rim, as an int32 label map (H, W), 0 background; ids may have gaps.
+    """As `rimmed_nucleus_pixels`, an int32 label map (H, W), 0 background."""
+    return rimmed_nucleus_pixels(inside, contour, threshold, marker, finer).map()
 
-    `inside` and `contour` are probabilities, float32 (H, W). Every pixel of (inside + contour) > threshold goes to the
-    nearest marker (inside > `marker`) of its own connected part; a part without a marker is one nucleus. What is
+
+def rimmed_nucleus_pixels(
+    inside: Probability,
+    contour: Probability,
+    threshold: float = 0.5,
+    marker: float = 0.55,
+    finer: int = 1,
+) -> LabelledPixels:
+    """Nuclei whose contour is their own rim; ids may have gaps.
+
+    `inside` and `contour` are probabilities (H, W). Every pixel of (inside + contour) > threshold goes to the nearest
+    marker (inside > `marker`), if that lies in its own connected part; a part without a marker is one nucleus. What is
     smaller than SMALLEST_RIMMED is dropped. `finer` says how many pixels a side a network pixel has.
     """
-    covered = fill_holes((inside + contour) > threshold)
-    part, parts = ndimage.label(covered)
-    markers = _components((inside > marker) & covered, SMALLEST_MARKER * finer**2)
-    marked = np.zeros(parts + 1, np.bool_)
-    marked[part[markers > 0]] = True
-    marked[0] = True
-    alone = ~marked[part]
-    markers = np.where(alone, part + markers.max(initial=0), markers)
-    if not markers.any():
-        return np.zeros(inside.shape, np.int32)
-    # nearest marker pixel of every pixel, by the index that OpenCV gives it
-    _, nearest = cv2.distanceTransformWithLabels(
-        (markers == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    seed = markers > 0
-    marker_of = np.zeros(int(nearest.max()) + 1, np.int32)
-    marker_of[nearest[seed]] = markers[seed]
-    part_of = np.zeros(int(markers.max()) + 1, np.int32)
-    part_of[markers[seed]] = part[seed]
-    found = marker_of[nearest]
-    found = np.where(covered & (part_of[found] == part), found, 0)
-    large = np.bincount(found.ravel()) >= SMALLEST_RIMMED * finer**2
+    covered = _holes_filled(_either_above(inside, contour, threshold))
+    cell = np.flatnonzero(covered.view(np.bool_))
+    parts, part_map = _label(covered)
+    part = part_map.ravel()[cell]
+    markers, marker_map = _label(cv2.bitwise_and(_above(inside, marker), covered))
+    own = marker_map.ravel()[cell]
+    large = np.bincount(own, minlength=markers + 1) >= SMALLEST_MARKER * finer**2
     large[0] = False
-    return np.where(large[found], found, 0)
+    own = np.where(large, np.cumsum(large), 0)[own]
+    marked = np.zeros(parts + 1, np.bool_)
+    marked[part[own > 0]] = True
+    own = np.where(marked[part], own, part + np.count_nonzero(large))
+    found = _nearest_marker(covered.shape, cell, own)
+    part_of = np.zeros(int(own.max(initial=0)) + 1, part.dtype)
+    part_of[own] = part
+    part_of[0] = 0
+    found[part_of[found] != part] = 0
+    kept = np.bincount(found) >= SMALLEST_RIMMED * finer**2
+    kept[:1] = False
+    return LabelledPixels(cell, found, covered.shape).where(kept[found])
 
 
-def area_foreground(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings) -> Mask:
+def _nearest_marker(shape: tuple[int, int], cell: NDArray[np.intp], own: NDArray[Any]) -> NDArray[np.intp]:
+    """For every pixel `cell` (n,) of a map the marker nearest to it; `own` (n,) is the one on it, or 0."""
+    seed = own > 0
+    if not seed.any():
+        return np.zeros(len(cell), np.intp)
+    free = np.ones(shape, np.uint8)
+    free.ravel()[cell[seed]] = 0
+    # OpenCV gives every pixel the index of the nearest seed.
+    _, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    index = nearest.ravel()[cell]
+    marker_of = np.zeros(int(index.max()) + 1, np.intp)
+    marker_of[index[seed]] = own[seed]
+    return marker_of[index]
+
+
+def area_foreground(inside: Probability, contour: Probability, settings: AreaSettings) -> Mask:
     """Where an area object is before growing, bool (H, W): inside without its contour, above the threshold."""
-    ring = (contour > 0.5).astype(np.float32)
-    return (inside - ring) > np.float32(settings.threshold)
+    return cv2.bitwise_and(_above(inside, settings.threshold), 1 - _above(contour, 0.5)).view(np.bool_)
 
 
 def grow(piece: Mask, kernel: int) -> Mask:
@@ -153,16 +184,21 @@ def room_to_grow(start: int, end: int, size: int, kernel: int) -> tuple[int, int
 
 def fill_holes(mask: Mask) -> Mask:
     """The mask with its holes filled: background that does not reach the border by 4-connected steps."""
-    count, background = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    outside = np.zeros(count, np.bool_)
-    for side in (background[0], background[-1], background[:, 0], background[:, -1]):
-        outside[side] = True
-    outside[0] = False
-    return ~outside[background]
+    return _holes_filled(np.array(mask, np.uint8, order="C")).view(np.bool_)
 
 
-def _area_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: AreaSettings) -> Labels:
-    pieces = _components(area_foreground(inside, contour, settings), settings.smallest)
+def _holes_filled(mask: Bits) -> Bits:
+    """`mask` with its holes filled in place."""
+    outlines, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    holes = np.flatnonzero(hierarchy[0, :, 3] >= 0).tolist() if len(outlines) else []
+    # One by one: of several at once, those within others would be left out.
+    for hole in holes:
+        cv2.fillPoly(mask, [outlines[hole]], 1)
+    return mask
+
+
+def _area_instances(inside: Probability, contour: Probability, settings: AreaSettings) -> Labels:
+    pieces = _components(area_foreground(inside, contour, settings).view(np.uint8), settings.smallest)
     height, width = pieces.shape
     found = np.zeros(pieces.shape, np.int32)
     for label, (rows, columns) in enumerate(ndimage.find_objects(pieces), start=1):
@@ -173,9 +209,30 @@ def _area_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], s
     return found
 
 
-def _components(mask: NDArray, smallest: int) -> Labels:
+def _components(mask: NDArray[Any], smallest: int) -> Labels:
     """4-connected components of at least `smallest` pixels, numbered in raster order without gaps."""
-    labels, count = ndimage.label(mask)
+    count, labels = _label(mask)
     large = np.bincount(labels.ravel(), minlength=count + 1) >= smallest
     large[0] = False
     return np.where(large, np.cumsum(large), 0).astype(np.int32)[labels]
+
+
+def _label(mask: NDArray[Any]) -> tuple[int, Labels]:
+    """The number of 4-connected components and their map, numbered from 1 in raster order of their first pixels."""
+    labels: NDArray[Any]
+    count, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_32S)
+    return count - 1, labels
+
+
+def _above(values: NDArray[Any], threshold: float) -> Bits:
+    """Where a probability is above a threshold."""
+    if values.dtype == np.uint8:
+        above: NDArray[Any] = cv2.threshold(values, int(threshold * 255 + 1e-9), 1, cv2.THRESH_BINARY)[1]
+        return above
+    return (values > threshold).view(np.uint8)
+
+
+def _either_above(one: Probability, other: Probability, threshold: float) -> Bits:
+    """Where the sum of two probabilities is above a threshold below 1."""
+    total: NDArray[Any] = cv2.add(one, other)
+    return _above(total, threshold)

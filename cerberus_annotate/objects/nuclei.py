@@ -10,19 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from cerberus_annotate.objects.class_names import class_name
 from cerberus_annotate.objects.instances import (
-    Labels,
     NucleusSettings,
+    Probability,
     nucleus_instances,
-    rimmed_nucleus_instances,
+    rimmed_nucleus_pixels,
 )
+from cerberus_annotate.objects.labelled_pixels import LabelledPixels, pixels_of_map, runs_of_pixels
 from cerberus_annotate.objects.majority import majority_type, type_counts
-from cerberus_annotate.objects.polygons import Polygons, moved_polygons, trace_polygons
+from cerberus_annotate.objects.polygons import Polygons, moved_polygons, trace_runs
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.simplify import DEFAULT_TOLERANCE, simplify_polygons
 
@@ -58,8 +60,8 @@ class Nuclei:
 
 
 def nuclei_in_tile(
-    inside: NDArray[np.float32],
-    contour: NDArray[np.float32],
+    inside: Probability,
+    contour: Probability,
     types: NDArray[np.uint8] | None = None,
     *,
     settings: NucleusSettings = REFERENCE_SETTINGS,
@@ -70,8 +72,9 @@ def nuclei_in_tile(
 ) -> Nuclei:
     """The nuclei that one tile owns.
 
-    `inside` and `contour` are probabilities, float32 (H, W) on pixels `settings.finer` times finer than the network's,
-    over the kept rectangle and a halo (32 µm serve well); `types` the type head's argmax on the network's pixels.
+    `inside` and `contour` are probabilities, float32 (H, W), or the same as bytes, uint8 from 0 to 255, on pixels
+    `settings.finer` times finer than the network's, over the kept rectangle and a halo (32 µm serve well); `types` the
+    type head's argmax on the network's pixels.
     `origin` is the place (x, y) of their first pixel in the image's grid at the network's mpp; `kept` =
     (left, top, right, bottom) the tile's own rectangle in that grid, by default all of it. What lies outside the image
     of `image_size` = (width, height), where pixels are mirrored, is left out. `tolerance` is in pixels of the maps.
@@ -87,24 +90,25 @@ def nuclei_in_tile(
         left, top = left + columns.start, top + rows.start
     height, width = inside.shape
     box = kept or (left, top, left + width / finer, top + height / finer)
-    labels = _cut_out(inside, contour, settings) if inside.size else np.zeros((0, 0), np.int32)
-    cells = np.flatnonzero(labels)
-    label = labels.ravel()[cells]
+    pixels = _cut_out(inside, contour, settings)
+    label = pixels.label
     count = int(label.max(initial=0)) + 1
-    pixels = np.maximum(np.bincount(label, minlength=count), 1)
-    rows_of, columns_of = cells // width, cells % width
-    x = np.bincount(label, columns_of + 0.5, minlength=count) / pixels / finer + left
-    y = np.bincount(label, rows_of + 0.5, minlength=count) / pixels / finer + top
-    centroid = np.round(np.column_stack((x, y)), 2).astype(np.float64)
-    probability = inside.ravel()[cells] + contour.ravel()[cells]
-    confidence = np.minimum(np.bincount(label, probability, minlength=count) / pixels, 1.0)
+    runs = runs_of_pixels(pixels)
+    length = runs.stop - runs.start
+    area = np.bincount(runs.label, length, minlength=count)
+    area[area == 0] = 1
+    x = np.bincount(runs.label, length * (runs.start + runs.stop) / 2, minlength=count) / area / finer + left
+    y = np.bincount(runs.label, length * (runs.row + 0.5), minlength=count) / area / finer + top
+    centroid = np.round(np.column_stack((x, y)), 2).astype(np.float64, copy=False)
+    probability = _probability_at(inside, pixels.cell) + _probability_at(contour, pixels.cell)
+    confidence = np.minimum(np.bincount(label, probability, minlength=count) / area, 1.0)
     if types is None:
         type_index = np.zeros(count, np.int64)
     else:
-        type_index = majority_type(type_counts(label, types[rows_of // finer, columns_of // finer], count))
+        fine_types = cv2.resize(types, (width, height), interpolation=cv2.INTER_NEAREST) if finer > 1 else types
+        type_index = majority_type(type_counts(label, fine_types.ravel()[pixels.cell], count))
     owned = _within(centroid, box, BORDER_SLACK)
-    owned[0] = False
-    ids, traced = trace_polygons(np.where(owned, np.arange(count), 0).astype(np.int32)[labels])
+    ids, traced = trace_runs(runs.where(owned[runs.label]))
     simple = simplify_polygons(traced, tolerance)
     traced, simple = (_in_grid(polygons, finer, left, top) for polygons in (traced, simple))
     bounds = shapely.bounds(traced).reshape(-1, 4)
@@ -118,10 +122,20 @@ def nuclei_in_tile(
     )
 
 
-def _cut_out(inside: NDArray[np.float32], contour: NDArray[np.float32], settings: NucleusSettings) -> Labels:
+def _cut_out(inside: Probability, contour: Probability, settings: NucleusSettings) -> LabelledPixels:
+    if inside.size == 0:
+        return pixels_of_map(np.zeros(inside.shape, np.int32))
     if settings.inner_contour:
-        return rimmed_nucleus_instances(inside, contour, settings.threshold, settings.marker, settings.finer)
-    return nucleus_instances(inside, contour)
+        return rimmed_nucleus_pixels(inside, contour, settings.threshold, settings.marker, settings.finer)
+    return pixels_of_map(nucleus_instances(inside, contour))
+
+
+def _probability_at(probability: Probability, cell: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The probability, float32 (n,), at indices into the flattened map."""
+    values: NDArray[Any] = probability.ravel()[cell]
+    if values.dtype == np.uint8:
+        return (np.arange(256, dtype=np.float32) / np.float32(255))[values]
+    return values
 
 
 def _in_grid(polygons: Polygons, finer: int, left: int, top: int) -> Polygons:

@@ -1,17 +1,17 @@
 """Label maps to shapely polygons along pixel edges: pixel (0, 0) covers [0, 1] x [0, 1], as QuPath draws it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-Polygons = NDArray[np.object_]
+from cerberus_annotate.objects.labelled_pixels import Runs, connected_runs, pixels_of_map, runs_of_pixels
+from cerberus_annotate.objects.tracing import trace_rings
 
-# Sides of a pixel: top, right, bottom, left, each walked with the pixel on the right hand (y points down).
-_STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
-_STARTS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+Polygons = NDArray[np.object_]
 
 
 def trace_polygons(labels: NDArray[Any]) -> tuple[NDArray[np.int64], Polygons]:
@@ -21,21 +21,24 @@ def trace_polygons(labels: NDArray[Any]) -> tuple[NDArray[np.int64], Polygons]:
     a vertex at every turn. A polygon's area is its pixel count. Of an instance in several 4-connected parts the
     largest is kept (the first in raster order among equals). Rings start at their first pixel in raster order.
     """
-    from skimage.measure import label as label_parts
+    return trace_runs(runs_of_pixels(pixels_of_map(labels)))
 
-    # One pixel of background around, so that every pixel has four neighbours.
-    parts = label_parts(np.pad(labels, 1), connectivity=1)
-    width = parts.shape[1]
-    cells = np.flatnonzero(parts)
-    if len(cells) == 0:
+
+def trace_runs(runs: Runs) -> tuple[NDArray[np.int64], Polygons]:
+    """As `trace_polygons`, of the labels of runs."""
+    if len(runs.row) == 0:
         return np.zeros(0, np.int64), np.zeros(0, object)
-    part_of = parts.ravel()[cells]
-    sizes = np.bincount(part_of)[1:]
-    owners = np.zeros(len(sizes), np.int64)
-    owners[part_of - 1] = np.asarray(labels)[cells // width - 1, cells % width - 1]
-    order = np.lexsort((-sizes, owners))
-    kept = order[np.flatnonzero(np.diff(owners[order], prepend=0))]
-    return owners[kept], _trace_parts(parts.ravel(), width, cells)[kept]
+    part = connected_runs(runs)
+    sizes = np.bincount(part, runs.stop - runs.start)
+    labels = np.zeros(len(sizes), np.int64)
+    labels[part] = runs.label
+    order = np.lexsort((-sizes, labels))
+    kept = order[np.flatnonzero(np.diff(labels[order], prepend=0))]
+    number = np.full(len(sizes), -1)
+    number[kept] = np.arange(len(kept))
+    numbers = number[part]
+    rings = trace_rings(replace(runs, label=numbers).where(numbers >= 0), len(kept))
+    return labels[kept], polygons_of_rings(*rings)
 
 
 def trace_mask(mask: NDArray[np.bool_]) -> shapely.Polygon:
@@ -67,49 +70,6 @@ def largest_polygon(geometry: shapely.Geometry) -> shapely.Polygon:
     polygons = [part for part in parts if part.geom_type == "Polygon"]
     nested = [largest_polygon(part) for part in parts if part.geom_type == "MultiPolygon"]
     return max(polygons + nested, key=lambda polygon: polygon.area, default=shapely.Polygon())
-
-
-def _trace_parts(parts: NDArray[Any], width: int, cells: NDArray[np.intp]) -> Polygons:
-    """Polygons of the 4-connected parts 1, 2, ... of a flattened, padded part map, in that order."""
-    beyond = np.array([-width, 1, width, -1])
-    edges = np.concatenate([cells[parts[cells] != parts[cells + step]] * 4 + side for side, step in enumerate(beyond)])
-    edges.sort()
-    cell, side = edges // 4, edges % 4
-    part = parts[cell]
-    # Where the walk along a side goes on: over to the pixel ahead on the left hand, straight, or round its own.
-    ahead = cell + beyond[(side + 1) % 4]
-    ahead_left = ahead + beyond[side]
-    left, straight = parts[ahead_left] == part, parts[ahead] == part
-    follower = np.where(
-        left, ahead_left * 4 + (side + 3) % 4, np.where(straight, ahead * 4 + side, cell * 4 + (side + 1) % 4)
-    )
-    walk, ring_starts = _walk(np.searchsorted(edges, follower))
-    cell, side, part = cell[walk], side[walk], part[walk]
-    ring = np.repeat(np.arange(len(ring_starts)), np.diff(ring_starts, append=len(walk)))
-    turns = side != side[_previous(ring_starts, len(walk))]
-    x = cell % width - 1 + _STARTS[side, 0]
-    y = cell // width - 1 + _STARTS[side, 1]
-    corners = np.column_stack((x, y))[turns].astype(np.float64)
-    # The first ring of a part goes round its first pixel in raster order, so it is the outer one.
-    return polygons_of_rings(corners, ring[turns], part[ring_starts] - 1)
-
-
-def _walk(follower: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The edges in the order of their rings, and where in it each ring starts."""
-    following = follower.tolist()
-    walked = bytearray(len(following))
-    order: list[int] = []
-    starts: list[int] = []
-    for first in range(len(following)):
-        if walked[first]:
-            continue
-        starts.append(len(order))
-        edge = first
-        while not walked[edge]:
-            walked[edge] = 1
-            order.append(edge)
-            edge = following[edge]
-    return np.array(order, np.intp), np.array(starts, np.intp)
 
 
 def _previous(ring_starts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
