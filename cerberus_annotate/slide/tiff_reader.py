@@ -1,8 +1,6 @@
 """OME-TIFF and other RGB TIFF files, pyramids included, read tile by tile (or strip by strip) with tifffile."""
 
 import struct
-import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,12 +10,7 @@ import numpy as np
 from cerberus_annotate.errors import SlideError
 from cerberus_annotate.slide.region import Region
 from cerberus_annotate.slide.slide import Level, Rgb, Slide, level_downsample, over_white, plausible_mpp
-
-CACHE_BYTES = 64 << 20
-"""Decoded tiles and strips kept per file; neighbouring reads share them."""
-
-JPEG_COMPRESSIONS = {6, 7, 34892, 33007}
-"""TIFF compression codes whose segments need the page's JPEG tables."""
+from cerberus_annotate.slide.tiff_tiles import JPEG_COMPRESSIONS, TiffTiles
 
 MICROMETRES = {
     "m": 1e6, "dm": 1e5, "cm": 1e4, "mm": 1e3, "µm": 1.0, "nm": 1e-3, "Å": 1e-4, "pm": 1e-6,
@@ -30,12 +23,8 @@ class TiffSlide(Slide):
     """RGB levels of one series of a TIFF file."""
 
     def __init__(self, path: Path, tiff: Any, pages: list[Any], series: int) -> None:
-        self._tiff = tiff
         self._pages = pages
-        self._cache: OrderedDict[tuple[int, int], np.ndarray | None] = OrderedDict()
-        self._cache_bytes = 0
-        self._cache_lock = threading.Lock()
-        self._file_lock = threading.Lock()  # tifffile's own lock is a dummy unless a file is opened with it
+        self._tiles = TiffTiles(path, tiff, pages)
         sizes = [(page.imagewidth, page.imagelength) for page in pages]
         if tiff.is_ome:
             mpp, magnification = _ome_pixel_size(tiff.ome_metadata, series)
@@ -50,71 +39,13 @@ class TiffSlide(Slide):
         )
 
     def _read_inside(self, region: Region, level: int) -> Rgb:
-        page = self._pages[level]
-        tile_width = page.tilewidth if page.is_tiled else page.imagewidth
-        tile_height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
-        across, down = -(-page.imagewidth // tile_width), -(-page.imagelength // tile_height)
-        planes = page.samplesperpixel if page.planarconfig == 2 else 1
-        samples = np.full((region.height, region.width, page.samplesperpixel), 255, np.uint8)
-        for row in range(region.y // tile_height, -(-(region.y + region.height) // tile_height)):
-            for column in range(region.x // tile_width, -(-(region.x + region.width) // tile_width)):
-                for plane in range(planes):
-                    segment = self._segment(level, (plane * down + row) * across + column)
-                    if segment is None:
-                        continue
-                    left, top = column * tile_width, row * tile_height
-                    x0, x1 = max(left, region.x), min(left + segment.shape[1], region.x + region.width)
-                    y0, y1 = max(top, region.y), min(top + segment.shape[0], region.y + region.height)
-                    kept = slice(plane, plane + 1) if planes > 1 else slice(None)
-                    samples[y0 - region.y : y1 - region.y, x0 - region.x : x1 - region.x, kept] = segment[
-                        y0 - top : y1 - top, x0 - left : x1 - left
-                    ]
+        samples = self._tiles.read(region, level)
         if samples.shape[2] == 3:
             return samples
-        return over_white(samples) if _has_alpha(page) else np.ascontiguousarray(samples[..., :3])
-
-    def _segment(self, level: int, index: int) -> np.ndarray | None:
-        """A decoded tile or strip, uint8 (h, w, samples), or None where the file holds none (not scanned)."""
-        with self._cache_lock:
-            if (level, index) in self._cache:
-                self._cache.move_to_end((level, index))
-                return self._cache[level, index]
-        segment = self._decode(level, index)
-        size = 0 if segment is None else segment.nbytes
-        with self._cache_lock:
-            if (level, index) not in self._cache:
-                self._cache[level, index] = segment
-                self._cache_bytes += size
-            while self._cache_bytes > CACHE_BYTES and len(self._cache) > 1:
-                _, dropped = self._cache.popitem(last=False)
-                self._cache_bytes -= 0 if dropped is None else dropped.nbytes
-        return segment
-
-    def _decode(self, level: int, index: int) -> np.ndarray | None:
-        page, file = self._pages[level], self._tiff.filehandle
-        tables: dict[str, Any] = {}
-        try:
-            with self._file_lock:  # tags, too, may be read from the file only now
-                length = page.databytecounts[index]
-                if length == 0:
-                    return None
-                if page.compression in JPEG_COMPRESSIONS:
-                    tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
-                decode = page.decode
-                file.seek(page.dataoffsets[index])
-                data = file.read(length)
-            if len(data) != length:
-                raise EOFError(f"{length} bytes expected, {len(data)} there")
-            segment, _, shape = decode(data, index, **tables)
-        except Exception as error:  # codecs raise their own kinds; to the user each is a damaged file
-            raise SlideError(
-                f"{self.path}: tile {index} of level {level} cannot be decoded ({error}). The file is damaged "
-                "or incomplete; copy it again from its source."
-            ) from error
-        return None if segment is None else segment[0, : shape[1], : shape[2]]
+        return over_white(samples) if _has_alpha(self._pages[level]) else np.ascontiguousarray(samples[..., :3])
 
     def close(self) -> None:
-        self._tiff.close()
+        self._tiles.close()
 
 
 def is_tiff(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cerberus_annotate.slide import Region, open_slide, read_scaled
+from cerberus_annotate.slide.openslide_handle import SharedHandle
 from cerberus_annotate.slide.openslide_reader import OpenSlideSlide
 
 MakeScn = Callable[[np.ndarray, tuple[int, int], tuple[int, int]], Path]
@@ -55,8 +56,8 @@ def test_no_crop_shows_the_whole_glass(leica_slide: MakeScn) -> None:
         assert (slide.read(Region(0, 0, 900, 400)) == 255).all()  # transparent in the file
 
 
-def fake_handle(properties: dict[str, str], pixels: np.ndarray, rgba: tuple[int, ...] = ()) -> SimpleNamespace:
-    """What `OpenSlideSlide` uses of a handle, with one level."""
+def fake_handle(properties: dict[str, str], pixels: np.ndarray, rgba: tuple[int, ...] = ()) -> SharedHandle:
+    """A handle of what is used of an `OpenSlide`, with one level."""
 
     def read_region(location: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
         (x, y), (w, h) = location, size
@@ -65,7 +66,7 @@ def fake_handle(properties: dict[str, str], pixels: np.ndarray, rgba: tuple[int,
         return Image.fromarray(pixels[y : y + h, x : x + w]).convert("RGBA")
 
     size = (pixels.shape[1], pixels.shape[0])
-    return SimpleNamespace(
+    fake = SimpleNamespace(
         properties=properties,
         dimensions=size,
         level_dimensions=(size,),
@@ -73,6 +74,7 @@ def fake_handle(properties: dict[str, str], pixels: np.ndarray, rgba: tuple[int,
         read_region=read_region,
         close=lambda: None,
     )
+    return SharedHandle(lambda: fake)
 
 
 def test_bounds_without_a_size_reach_to_the_end(tmp_path: Path) -> None:
