@@ -3,9 +3,9 @@
 import threading
 from pathlib import Path
 
-from distributed import Worker, WorkerPlugin
+from distributed import Client, Worker, WorkerPlugin
 
-from cerberus_annotate.errors import ModelError
+from cerberus_annotate.errors import ModelError, UsageError
 from cerberus_annotate.network.model import Model, load_model
 
 _files: dict[str, Path] = {}
@@ -49,3 +49,17 @@ def model_here(sha256: str, device: str) -> Model:
                 raise ModelError(f"The model's weights in {_files[sha256]} are damaged; start the worker again.")
             _models[sha256, device] = model
         return _models[sha256, device]
+
+
+def send_weights(client: Client, model: Model, file: Path) -> None:
+    """Sends the weights of `model`, which are in `file`, to all workers of now and later.
+
+    Raises UsageError where a worker cannot take them, because it lacks this package.
+    """
+    try:
+        client.register_plugin(Weights(model.sha256, file.name, file.read_bytes()))
+    except Exception as error:
+        raise UsageError(
+            f"A worker of the cluster cannot take the model ({type(error).__name__}: {error}). Workers need this "
+            "version of cerberus-annotate, with the extra cluster."
+        ) from error

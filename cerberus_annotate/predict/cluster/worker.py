@@ -1,11 +1,13 @@
 """What a worker does: lay out a slide, compute some of its tiles. What goes wrong there comes back as a sentence."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import shapely
+import torch
 from distributed import get_worker
 
 import cerberus_annotate
@@ -15,16 +17,10 @@ from cerberus_annotate.predict.inference import choose_precision
 from cerberus_annotate.predict.slide_work import SlideWork, lay_out
 from cerberus_annotate.predict.stream import tile_results
 from cerberus_annotate.predict.tile_objects import MissingTile, TileObjects
-from cerberus_annotate.slide import Slide, Tile
+from cerberus_annotate.slide import SlideRecipe, Tile, open_recipe
 
 Results = list[TileObjects | MissingTile]
 Value = TypeVar("Value")
-
-
-class SlideSource(Protocol):
-    """Opens a slide anywhere where its path leads to it."""
-
-    def open(self) -> Slide: ...
 
 
 @dataclass(frozen=True)
@@ -35,8 +31,7 @@ class Job:
     allows; `auto` is decided by each worker.  version: of this package where the run was started.
     """
 
-    slide: SlideSource
-    path: str
+    slide: SlideRecipe
     sha256: str
     device: str
     precision: str
@@ -66,19 +61,21 @@ def lay_out_here(
     job: Job, mpp: tuple[float, float], tasks: Sequence[str] | None, areas: shapely.Geometry | None
 ) -> SlideWork:
     """The work on a slide, for tiles that fit in this worker's memory."""
-    model = _model(job)
+    model = model_here(job.sha256, job.device)
     dtype = choose_precision(model.device, job.precision)
-    with job.slide.open() as slide:
+    with open_recipe(job.slide) as slide:
         return lay_out(slide, mpp, model, tasks, dtype, areas, job.geometry == "reference")
 
 
 def compute_here(job: Job, work: SlideWork, tiles: Sequence[Tile]) -> Results:
-    """What some of a slide's tiles hold."""
-    model = _model(job)
+    """What some of a slide's tiles hold; the worker's threads share the processor, one lane each."""
+    model = model_here(job.sha256, job.device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // get_worker().state.nthreads)))
     # another worker laid it out, and may compute in other numbers
     work = replace(work, dtype=choose_precision(model.device, job.precision))
-    with job.slide.open() as slide:
-        return list(tile_results(slide, work, model, tiles, job.batch_size))
+    with open_recipe(job.slide) as slide:
+        return list(tile_results(slide, work, model, tiles, job.batch_size, lanes=1))
 
 
 def attempt(step: Callable[..., Value], job: Job, *args: Any) -> Outcome[Value]:
@@ -97,7 +94,7 @@ def attempt(step: Callable[..., Value], job: Job, *args: Any) -> Outcome[Value]:
     except SlideError as error:
         return Outcome(
             worker.address,
-            failure=f"The {where} cannot read the slide {job.path} ({error}) Slides must lie at the same path on "
+            failure=f"The {where} cannot read the slide {job.slide.path} ({error}) Slides must lie at the same path on "
             "every worker as here.",
         )
     except CerberusError as error:
@@ -105,7 +102,3 @@ def attempt(step: Callable[..., Value], job: Job, *args: Any) -> Outcome[Value]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Outcome(worker.address, failure=f"The {where} failed ({reason}).")
-
-
-def _model(job: Job) -> Any:
-    return model_here(job.sha256, job.device, get_worker().state.nthreads)
