@@ -27,12 +27,43 @@ def check_new(batch: Sequence[PathObject], is_taken: Callable[[UUID], bool], roo
     for item in batch:
         _check_one(item, own, is_taken, root)
     if len(own) != len(batch):
-        twice = next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1)
-        raise InvalidObjectError(f"The UUID {twice} stands twice among the objects to add.")
+        raise standing_twice(next(uuid for uuid, count in Counter(item.uuid for item in batch).items() if count > 1))
     _refuse_loops(batch)
 
 
+def check_later(batch: Sequence[PathObject], parent: UUID | None, is_taken: Callable[[UUID], bool], root: UUID) -> None:
+    """As `check_new`, some of the objects that are to stand under `parent`; not whether a UUID stands there twice."""
+    for item in batch:
+        _check_itself(item, is_taken, root)
+        check_parent(item, parent)
+
+
+def check_parent(item: PathObject, parent: UUID | None) -> None:
+    """Raise InvalidObjectError when one of the objects that are to stand under `parent` names another."""
+    if item.parent is not parent and item.parent != parent:
+        raise InvalidObjectError(
+            f"{describe(item)} names the parent {item.parent}, but comes among those of {parent or 'the root'}."
+        )
+
+
+def other_number(count: int, came: int) -> InvalidObjectError:
+    """The error for `came` objects (at least, when there are more) in place of `count`."""
+    found = f"more than the {count:,}" if came > count else f"only {came:,} of the {count:,}"
+    return InvalidObjectError(f"There are {found} objects to add that were announced.")
+
+
+def standing_twice(uuid: UUID) -> InvalidObjectError:
+    """The error for a UUID that two of the objects to add have."""
+    return InvalidObjectError(f"The UUID {uuid} stands twice among the objects to add.")
+
+
 def _check_one(item: PathObject, own: set[int], is_taken: Callable[[UUID], bool], root: UUID) -> None:
+    _check_itself(item, is_taken, root)
+    if item.parent is not None and item.parent.int not in own and not is_taken(item.parent):
+        raise InvalidObjectError(f"{describe(item)} names a parent that is not in the image: {item.parent}.")
+
+
+def _check_itself(item: PathObject, is_taken: Callable[[UUID], bool], root: UUID) -> None:
     if item.kind not in ADDABLE:
         raise InvalidObjectError(f"{describe(item)} is a {item.kind}, which cannot be added; only QuPath can.")
     if is_taken(item.uuid) or item.uuid.int == root.int:
@@ -41,8 +72,6 @@ def _check_one(item: PathObject, own: set[int], is_taken: Callable[[UUID], bool]
         raise InvalidObjectError(f"{describe(item)} has no shape.")
     if item.nucleus is not None and item.kind != "cell":
         raise InvalidObjectError(f"{describe(item)} has a nucleus but is a {item.kind}; only cells have one.")
-    if item.parent is not None and item.parent.int not in own and not is_taken(item.parent):
-        raise InvalidObjectError(f"{describe(item)} names a parent that is not in the image: {item.parent}.")
     check_texts(item)
 
 

@@ -76,6 +76,16 @@ class Edit(Protocol):
     def add(self, objects: PathObject | Iterable[PathObject]) -> None:
         """Add objects, all or none.  Raises InvalidObjectError."""
 
+    def add_later(self, parent: UUID | None, count: int, objects: Iterable[PathObject]) -> None:
+        """Add `count` objects under `parent` (an object of the image, or one given to `add` before; None: the root).
+
+        For more than should be held in memory: `objects` is walked once, at the latest when the block ends, and each
+        must name the parent. They are checked as `add` checks its own. The objects cannot be changed, removed or be
+        parents in this edit.
+        Raises InvalidObjectError when there is no such parent. An object that is not in order or another number of them
+        ends the block, or this call, by that error, and so does what walking them raises; nothing is changed then.
+        """
+
     def replace(self, item: PathObject) -> None:
         """Make the object with that UUID equal to `item`.  Raises InvalidObjectError."""
 

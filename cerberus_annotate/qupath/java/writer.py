@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .errors import StreamError
+from .later import Filled, Hole, Later, OwnArray, OwnObject
 from .layout import MAX_CLASSES, ClassLayout, check_descriptor, class_layout, element_code, object_layout
 from .modified_utf8 import encode
+from .pattern_writing import PIECE, Patterns
 from .values import (
     ELEMENT_DTYPES,
     FIRST_HANDLE,
@@ -36,8 +38,6 @@ from .values import (
     JavaString,
     VerbatimString,
 )
-
-PIECE = 1 << 20  # bytes gathered before they are handed on
 
 NULL = bytes((TC_NULL,))
 END = bytes((TC_ENDBLOCKDATA,))
@@ -71,6 +71,8 @@ class Writer:
         self.layouts: dict[ClassDesc, tuple[ClassLayout, ...] | None] = {}
         self.elements: dict[ClassDesc, str] = {}  # array classes: the code of their elements
         self.nesting = 0
+        self.flushes = 0
+        self.patterns = Patterns()
 
     def write_values(self, values: Iterator[Any]) -> None:
         """Writes values and Block one after the other, with all that they hold."""
@@ -110,10 +112,9 @@ class Writer:
                         out += pack_code_short(TC_STRING, length)
                     out += raw
 
-                elif kind is JavaObject:
+                elif kind is JavaObject or kind is OwnObject:
                     if len(out) > PIECE:
-                        self.write(bytes(out))
-                        out.clear()
+                        self.flush()
                     desc = value.desc
                     handle = handle_of(desc)
                     out += OBJECT
@@ -121,7 +122,10 @@ class Writer:
                         out += pack_code_int(TC_REFERENCE, handle)
                     else:
                         self.write_class_desc(desc)
-                    handles[value] = next_handle()
+                    if kind is OwnObject:
+                        self.pass_handle()
+                    else:
+                        handles[value] = next_handle()
                     parts = value.data
                     if layouts_of(desc, ()) is None and len(parts) == 1 and not parts[0].values:
                         stack.append((values, blocks, tail))
@@ -134,7 +138,7 @@ class Writer:
                         values, blocks, tail = stack.pop()
                         break
 
-                elif kind is JavaArray:
+                elif kind is JavaArray or kind is OwnArray:
                     desc = value.desc
                     handle = handle_of(desc)
                     out += ARRAY
@@ -142,7 +146,10 @@ class Writer:
                         out += pack_code_int(TC_REFERENCE, handle)
                     else:
                         self.write_class_desc(desc)
-                    handles[value] = next_handle()
+                    if kind is OwnArray:
+                        self.pass_handle()
+                    else:
+                        handles[value] = next_handle()
                     raw = self.encoded_elements(value)
                     if raw is not None:
                         out += raw
@@ -163,6 +170,14 @@ class Writer:
                     else:
                         out += SHORT_BLOCKS[length]
                     out += raw
+
+                elif kind is Filled:
+                    self.patterns.write(self, value)
+
+                elif kind is Later:
+                    stack.append((values, blocks, tail))
+                    values, blocks, tail = iter(value), False, b""
+                    break
 
                 else:
                     self.write_rare(value)
@@ -218,6 +233,8 @@ class Writer:
         if dtype is None:
             return None
         raw = value.content
+        if raw.__class__ is Hole:
+            return self.patterns.next_fill(len(self.out))
         if raw.__class__ is not bytes or len(raw) % dtype.itemsize:
             raw = _checked(JavaArray.encoded, value)
         return (len(raw) // dtype.itemsize).to_bytes(4) + raw
@@ -240,8 +257,23 @@ class Writer:
             self.give_handle(value)
         elif isinstance(value, ClassDesc):
             self.write_class_desc(value)
+        elif isinstance(value, Hole):
+            self.out += self.patterns.next_fill(len(self.out))
+            if value.has_handle:
+                self.pass_handle()
         else:
             raise StreamError(f"a {type(value).__name__} is no value of a stream")
+
+    def flush(self) -> None:
+        """Hands on what was gathered."""
+        self.write(bytes(self.out))
+        self.out.clear()
+        self.flushes += 1
+
+    def pass_handle(self) -> None:
+        """Gives the next handle to something that nothing refers to."""
+        self.next_handle()
+        self.patterns.own_handles += 1
 
     def write_class_desc(self, desc: ClassDesc) -> None:
         """Writes a descriptor and its super classes, or a reference to it."""

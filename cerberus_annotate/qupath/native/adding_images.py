@@ -57,7 +57,7 @@ def _write_files(folder: Path, version: str, server: ServerBuilder, image_type: 
     stream = new_data.new_stream(version, server.json, server.uri, image_type)
     replace_file(folder / "server.json", json_text.dump(dict(server.json)).encode("utf-8"))
     replace_file(folder / "data.qpdata", write_stream(stream))
-    text = new_data.summary(image_type, server.metadata, new_data.hierarchy_summary(()))
+    text = new_data.summary(image_type, server.metadata, new_data.hierarchy_summary({}))
     replace_file(folder / "summary.json", text.encode("utf-8"))
     if thumbnail is not None:
         replace_file(folder / "thumbnail.jpg", thumbnail)

@@ -2,11 +2,14 @@
 
 import contextlib
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cerberus_annotate.errors import DataFileError, ProjectChangedError
 from cerberus_annotate.files import copy_file, put_in_place, sync_folder, temporary_beside, write_synced
 from cerberus_annotate.qupath.java import Stream, StreamError, check_stream, write_stream_to
+from cerberus_annotate.qupath.native.later_objects import ObjectsError
+from cerberus_annotate.qupath.path_object import InvalidObjectError
 
 ABSENT = "absent"
 
@@ -36,24 +39,35 @@ def check_unchanged_since(read: str, found: str, image_name: str) -> None:
 
 
 def commit_data_file(
-    path: Path, stream: Stream, image_name: str, *, counts: dict[str, int], expected: str, backup: Path | None
+    path: Path,
+    stream: Stream,
+    image_name: str,
+    *,
+    counts: Callable[[], Mapping[str, int]],
+    expected: str,
+    backup: Path | None,
 ) -> None:
     """Write `stream` to `path`, read it back, and put it in place.
 
-    counts: how many objects of each Java class must be found when it is read back. expected: fingerprint that the
-    present file must still have. backup: where a copy of the present file is kept.
-    Raises DataFileError, ProjectChangedError; the present file is then as it was, whatever the moment.
+    counts: called once the stream is written, how many objects of each Java class must be found when it is read back.
+    expected: fingerprint that the present file must still have. backup: where a copy of the present file is kept.
+    Raises DataFileError, ProjectChangedError, what `counts` raises, and what was wrong with objects that are made while
+    they are written; the present file is then as it was, whatever the moment.
     """
     made_folder = not path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_beside(path) as temporary:
             write_synced(temporary, lambda file: write_stream_to(stream, file))
-            _check(temporary, counts)
+            _check(temporary, counts())
             if backup is not None and path.exists():
                 copy_file(path, backup)
             replace_unchanged(temporary, path, image_name, expected)
         sync_folder(path.parent)
+    except ObjectsError as error:
+        raise error.reason from None
+    except InvalidObjectError:
+        raise
     except (OSError, StreamError, MemoryError, ValueError) as error:
         raise DataFileError(
             f"The data file of image '{image_name}' ({path}) could not be written: {_reason(error)}. "
@@ -94,7 +108,7 @@ def _with_present_state(path: Path, digest: str) -> str:
     return f"{state.st_size}:{state.st_mtime_ns}:{digest}"
 
 
-def _check(path: Path, counts: dict[str, int]) -> None:
+def _check(path: Path, counts: Mapping[str, int]) -> None:
     """Raise StreamError or ValueError when QuPath could not read all objects of the file."""
     with path.open("rb") as file:
         found = check_stream(file)

@@ -7,9 +7,9 @@ from typing import Any
 
 from cerberus_annotate.qupath.java import Stream
 from cerberus_annotate.qupath.java.values import ClassData, JavaObject
-from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.data_file import release_of_stream, root_of
-from cerberus_annotate.qupath.native.node_building import Nodes, probability_bytes
+from cerberus_annotate.qupath.native.later_objects import LaterObjects
+from cerberus_annotate.qupath.native.node_building import CLASS_NAMES, Nodes, probability_bytes
 from cerberus_annotate.qupath.native.object_parts import (
     Parts,
     identity_of,
@@ -28,15 +28,9 @@ from cerberus_annotate.qupath.object_rules import (
     equal_number,
     equal_numbers,
     equal_shapes,
+    other_number,
 )
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
-
-_CLASS_NAMES = {
-    "annotation": names.ANNOTATION,
-    "detection": names.DETECTION,
-    "tile": names.TILE,
-    "cell": names.CELL,
-}
 
 
 class TreeEdit:
@@ -59,6 +53,7 @@ class TreeEdit:
             else:
                 step.parent.children[step.uuid.int] = step
                 self._steps[step.uuid.int] = step
+        self._later = LaterObjects(self._nodes, lambda uuid: uuid.int in self._steps, self._root.uuid)
 
     def add(self, objects: PathObject | Iterable[PathObject]) -> None:
         """Add objects under the parents that they name (in the file or among them), else at the root.
@@ -74,6 +69,24 @@ class TreeEdit:
         for item, step in zip(batch, steps, strict=True):
             self._attach(step, self._root if item.parent is None else self._steps[item.parent.int])
         self.changed = True
+
+    def add_later(self, parent: uuid_module.UUID | None, count: int, objects: Iterable[PathObject]) -> None:
+        """Add `count` objects under `parent`, which is there by now (None: the root), when the data are written.
+
+        `objects` is walked then, once, and none is kept; each must name the parent. They are checked as `add` checks
+        its own, and cannot be changed, removed or be parents in this edit.
+        Raises InvalidObjectError when there is no such parent. The edit ends by that error when an object is not in
+        order or there is another number of them, and by what `objects` raises; nothing is changed then.
+        """
+        under = self._root if parent is None else self._find(parent)
+        step = Step(self._later.node(parent, count, objects), Parts(), under, 0)  # type: ignore[arg-type]
+        # It keeps a place among the children, in which all of them come.
+        step.uuid = uuid_module.uuid4()
+        if count:
+            self._attach(step, under)
+            self.changed = True
+        elif next(iter(objects), None) is not None:
+            raise other_number(0, 1)
 
     def replace(self, item: PathObject) -> None:
         """Make the object with the UUID of `item` equal to it; only what differs is written anew.
@@ -134,15 +147,25 @@ class TreeEdit:
             step.parts.children = [child.node for child in step.children.values()]
             step.node.data[0].annotation = items_of(step.parts, kind_of(step.node.desc))
 
-    def kinds_and_classes(self) -> Iterator[tuple[str, PathClass | None]]:
-        """(kind, class) of every object, for the summary."""
-        for step in self._steps.values():
-            yield kind_of(step.node.desc) or "", self._classes.of_node(step.parts.path_class)
+    def kinds_and_classes(self) -> Counter[tuple[str, PathClass | None]]:
+        """How many objects there are of each kind and class, for the summary; once the data are written."""
+        found: Counter[tuple[str, PathClass | None]] = Counter(
+            (kind_of(step.node.desc) or "", self._classes.of_node(step.parts.path_class))
+            for step in self._steps.values()
+        )
+        found.update(self._later.written)
+        return found
 
     def count_by_class(self) -> dict[str, int]:
-        """How many objects of each Java class the written file must hold, the root's among them."""
+        """How many objects of each Java class the written file must hold, the root's among them.
+
+        Raises InvalidObjectError when two of those that `add_later` got have the same UUID.
+        """
+        self._later.refuse_twice()
         counts = Counter(step.node.desc.name for step in self._steps.values())
         counts[self._root.node.desc.name] += 1
+        for (kind, _), count in self._later.written.items():
+            counts[CLASS_NAMES[kind]] += count
         return dict(counts)
 
     def _find(self, uuid: uuid_module.UUID) -> Step:
@@ -194,7 +217,7 @@ class TreeEdit:
     def _new_step(self, item: PathObject, roi: JavaObject, nucleus: JavaObject | None) -> Step:
         nodes = self._nodes
         parts = Parts()
-        parts.name = None if item.name is None else nodes.string(item.name)
+        parts.name = None if item.name is None else nodes.text(item.name, str(item.uuid))
         parts.colour = nodes.colour(item.colour)
         parts.identity = None
         parts.metadata = nodes.metadata(item.metadata, str(item.uuid))
@@ -204,8 +227,7 @@ class TreeEdit:
         parts.path_class = nodes.path_class(checked_class(item))
         parts.roi, parts.nucleus = roi, nucleus
         parts.tail = probability_bytes(item.class_probability)
-        node = JavaObject(nodes.descriptors[_CLASS_NAMES[item.kind]], [ClassData([], items_of(parts, item.kind))])
-        step = Step(node, parts, self._root, 0)
+        step = Step(nodes.path_object(item.kind, parts), parts, self._root, 0)
         step.uuid = item.uuid
         return step
 

@@ -4,7 +4,7 @@ import struct
 import time
 import uuid as uuid_module
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cerberus_annotate.qupath.java import Stream
@@ -69,18 +69,18 @@ _TYPE_NAMES = {
 }
 
 
-def hierarchy_summary(objects: Iterable[tuple[str, PathClass | None]]) -> dict[str, Any]:
-    """The `hierarchy` part of summary.json from (kind, class) of all objects; the root counts as an object."""
+def hierarchy_summary(objects: Mapping[tuple[str, PathClass | None], int]) -> dict[str, Any]:
+    """The `hierarchy` part of summary.json from the number of objects by (kind, class); the root counts as one."""
     kinds: Counter[str] = Counter()
     annotations: Counter[str] = Counter()
     detections: Counter[str] = Counter()
-    for kind, path_class in objects:
-        kinds[kind] += 1
+    for (kind, path_class), count in objects.items():
+        kinds[kind] += count
         label = "Unclassified" if path_class is None else str(path_class)
         if kind == "annotation":
-            annotations[label] += 1
+            annotations[label] += count
         elif kind != "tma_core":
-            detections[label] += 1
+            detections[label] += count
     types = {"Root objects": 1}
     types.update({label: kinds[kind] for kind, label in _TYPE_NAMES.items() if kinds[kind]})
     return {

@@ -1,5 +1,6 @@
 """New nodes of the tree, as QuPath 0.6 would write them; equal texts, numbers and classes are one node each."""
 
+import copy
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +8,24 @@ from typing import Any
 import numpy as np
 
 from cerberus_annotate.qupath.colours import Colour, default_colour, to_argb
+from cerberus_annotate.qupath.java.later import Hole, OwnArray, OwnObject
 from cerberus_annotate.qupath.java.values import ClassData, JavaArray, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.descriptors import Descriptors
 from cerberus_annotate.qupath.native.measurement_names import name_list, name_map
-from cerberus_annotate.qupath.native.object_parts import OBJECT_ID, class_name, field_values
+from cerberus_annotate.qupath.native.object_parts import OBJECT_ID, Parts, class_name, field_values, items_of
 from cerberus_annotate.qupath.native.object_reading import Classes, Step
-from cerberus_annotate.qupath.path_object import PathClass
+from cerberus_annotate.qupath.path_object import Kind, PathClass
 
+#: The Java class of each kind of object that can be added.
+CLASS_NAMES = {
+    "annotation": names.ANNOTATION,
+    "detection": names.DETECTION,
+    "tile": names.TILE,
+    "cell": names.CELL,
+}
+#: Different texts of objects (names, values of metadata), and numbers, that are kept so that equal ones are one node.
+MOST_KEPT = 10_000
 NO_PROBABILITY = b"\x7f\xf8\0\0\0\0\0\0"
 
 
@@ -40,6 +51,15 @@ class Nodes:
         self._path_classes: dict[tuple[str, ...], JavaObject] = {}
         self._measurement_names: dict[tuple[str, ...], tuple[struct.Struct, list[Any]]] = {}
         self._adopted: set[int] = set()
+        # What an object has for itself is made of these.
+        self._object: type[JavaObject] = JavaObject
+        self._array: type[JavaArray] = JavaArray
+
+    def for_later(self) -> "Nodes":
+        """Makes the same nodes, sharing those that are shared; what an object has for itself nothing refers to."""
+        nodes = copy.copy(self)
+        nodes._object, nodes._array = OwnObject, OwnArray
+        return nodes
 
     def adopt(self, step: Step) -> None:
         """Take over what the parts of an object of the file offer."""
@@ -72,11 +92,28 @@ class Nodes:
             node = self._strings[text] = JavaString(text)
         return node
 
+    def shared_text(self, text: str, uuid_text: str) -> JavaString | None:
+        """The node of a text that objects may have in common.
+
+        None for one that is to be written anew: the object's own UUID, and those that come when many are kept.
+        """
+        node = self._strings.get(text)
+        if node is None and text != uuid_text and len(self._strings) < MOST_KEPT:
+            node = self._strings[text] = JavaString(text)
+        return node
+
+    def text(self, text: str, uuid_text: str) -> JavaString:
+        """The node of a text of an object with this UUID."""
+        return self.shared_text(text, uuid_text) or JavaString(text)
+
     def integer(self, number: int) -> JavaObject:
         node = self._integers.get(number)
         if node is None:
-            data = [ClassData(), ClassData([number])]
-            node = self._integers[number] = JavaObject(self.descriptors["java.lang.Integer"], data)
+            kept = len(self._integers) < MOST_KEPT
+            kind = JavaObject if kept else self._object
+            node = kind(self.descriptors["java.lang.Integer"], [ClassData(), ClassData([number])])
+            if kept:
+                self._integers[number] = node
         return node
 
     def boolean(self, value: bool) -> JavaObject:
@@ -109,45 +146,59 @@ class Nodes:
 
     def metadata(self, metadata: Mapping[str, str], uuid_text: str | None) -> JavaObject | None:
         """A MetadataMap with the UUID as its last key; None when there is nothing to hold."""
-        keys = [self.string(key) for key in metadata]
-        values = [self.string(value) for value in metadata.values()]
-        if uuid_text is not None:
-            keys.append(self.string(OBJECT_ID))
-            # Every UUID is another text, so it is not kept for reuse.
-            values.append(JavaString(uuid_text))
-        if not keys:
-            return None
+        values = [self.text(text, uuid_text or "") for text in metadata.values()]
+        if uuid_text is None:
+            return self.metadata_map(list(metadata), values) if metadata else None
+        # Every UUID is another text, so it is not kept for reuse.
+        return self.metadata_map([*metadata, OBJECT_ID], [*values, JavaString(uuid_text)])
+
+    def metadata_map(self, keys: Sequence[str], values: list[Any]) -> JavaObject:
+        """A MetadataMap of texts and nodes."""
         array = self.descriptors["[Ljava.lang.Object;"]
-        return JavaObject(
-            self.descriptors[names.METADATA_MAP],
-            [ClassData([], [self.integer(1), JavaArray(array, keys), JavaArray(array, values)])],
-        )
+        arrays = self._array(array, [self.string(key) for key in keys]), self._array(array, values)
+        return self._object(self.descriptors[names.METADATA_MAP], [ClassData([], [self.integer(1), *arrays])])
 
     def measurements(self, measurements: Mapping[str, float]) -> JavaObject | None:
         """A DoubleList, closed as QuPath's are, or None without measurements."""
         if not measurements:
             return None
         key = tuple(measurements)
+        return self.measurement_list(key, self.number_bytes(key, measurements))
+
+    def number_bytes(self, key: tuple[str, ...], measurements: Mapping[str, float]) -> bytes:
+        """The values of measurements with the names `key` as big-endian float64."""
+        return self._measured(key)[0].pack(*measurements.values())
+
+    def measurement_list(self, key: tuple[str, ...], numbers: bytes | Hole) -> JavaObject:
+        """A DoubleList of names and values."""
+        values = self._array(self.descriptors["[D"], numbers)  # type: ignore[arg-type]
+        shared = self._measured(key)[1]
+        return self._object(self.descriptors[names.DOUBLE_LIST], [ClassData(list(shared)), ClassData([values])])
+
+    def _measured(self, key: tuple[str, ...]) -> tuple[struct.Struct, list[Any]]:
+        """How values with these names are packed, and what lists with these names share."""
         template = self._measurement_names.get(key)
         if template is None:
             texts = [self.string(name) for name in key]
             name_to_place = name_map(self.descriptors, texts, self.integer)
             shared = [True, name_to_place, name_list(self.descriptors, texts, self._release)]
             template = self._measurement_names[key] = (struct.Struct(f">{len(key)}d"), shared)
-        numbers, shared = template
-        values = JavaArray(self.descriptors["[D"], numbers.pack(*measurements.values()))
-        return JavaObject(self.descriptors[names.DOUBLE_LIST], [ClassData(list(shared)), ClassData([values])])
+        return template
 
     def vertices(self, x: bytes, y: bytes) -> list[Any]:
         """The two float[] of big-endian coordinates."""
         array = self.descriptors["[F"]
-        return [JavaArray(array, x), JavaArray(array, y)]
+        return [self._array(array, x), self._array(array, y)]
 
     def roi(self, class_name: str, values: Sequence[Any]) -> JavaObject:
-        return JavaObject(self.descriptors[class_name], [ClassData(list(values))])
+        return self._object(self.descriptors[class_name], [ClassData(list(values))])
 
     def byte_array(self, data: bytes) -> JavaArray:
-        return JavaArray(self.descriptors["[B"], data)
+        return self._array(self.descriptors["[B"], data)
+
+    def path_object(self, kind: Kind, parts: Parts) -> JavaObject:
+        """The object that has these parts."""
+        return self._object(self.descriptors[CLASS_NAMES[kind]], [ClassData([], items_of(parts, kind))])
 
 
 def float_bytes(coordinates: np.ndarray) -> bytes:

@@ -9,6 +9,7 @@ import struct
 import uuid as uuid_module
 from typing import Any
 
+from cerberus_annotate.qupath.java.later import Hole, Later
 from cerberus_annotate.qupath.java.values import Block, ClassDesc, JavaArray, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.path_object import Kind
@@ -32,6 +33,7 @@ class Parts:
 
     metadata, measurements, locked, path_class, roi, nucleus: a node or None. identity: the UUID object of the
     form that QuPath can read but never writes. tail: probability (8 bytes) and, for TMA cores, `missing` (1 byte).
+    Objects that are made while they are written stand among the children as a Later, and have a Hole as their tail.
     """
 
     __slots__ = (
@@ -52,13 +54,13 @@ class Parts:
     colour: Any
     metadata: JavaObject | None
     measurements: Any
-    children: list[JavaObject]
+    children: list[Any]
     locked: JavaObject | None
     path_class: JavaObject | None
     roi: JavaObject | None
     nucleus: JavaObject | None
     identity: JavaObject | None
-    tail: bytes
+    tail: Any
 
 
 def kind_of(descriptor: ClassDesc) -> Kind | None:
@@ -151,13 +153,13 @@ def items_of(parts: Parts, kind: Kind | None) -> list[Any]:
         parts.colour,
         *(() if parts.metadata is None else (parts.metadata,)),
         parts.measurements,
-        Block(struct.pack(">i", len(parts.children))),
+        Block(struct.pack(">i", sum(child.count if type(child) is Later else 1 for child in parts.children))),
         *parts.children,
     ]
     if kind is not None:
         if parts.locked is not None:
             items.append(parts.locked)
-        items += (parts.path_class, parts.roi, Block(parts.tail))
+        items += (parts.path_class, parts.roi, parts.tail if isinstance(parts.tail, Hole) else Block(parts.tail))
         if kind == "cell":
             items.append(parts.nucleus)
     return items

@@ -103,7 +103,7 @@ class NativeProject:
         expected: the fingerprint that the data file must have, now and at the end. backup: where a copy of the
         former data file is kept. Nothing is written when nothing changed. Python's cyclic garbage collector rests
         inside the block, so do long work before it.
-        Raises ProjectChangedError, ProjectLockedError, DataFileError.
+        Raises ProjectChangedError, ProjectLockedError, DataFileError, and InvalidObjectError for what `add_later` got.
         """
         own = own_image(self._images, image, self.path)
         before = own.fingerprint()
@@ -120,9 +120,15 @@ class NativeProject:
 
     def _commit(self, image: NativeImage, edit: TreeEdit, expected: str, backup: Path | None) -> None:
         edit.finish()
-        counts = edit.count_by_class()
         with self.lock():
-            commit_data_file(image.data_path, edit.stream, image.name, counts=counts, expected=expected, backup=backup)
+            commit_data_file(
+                image.data_path,
+                edit.stream,
+                image.name,
+                counts=edit.count_by_class,
+                expected=expected,
+                backup=backup,
+            )
             write_summary(image, edit)
 
     def add_image(

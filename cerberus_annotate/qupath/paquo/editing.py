@@ -1,6 +1,7 @@
 """Changes to QuPath's own objects of one image."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,15 @@ from cerberus_annotate.qupath.native.node_building import Nodes
 from cerberus_annotate.qupath.native.object_reading import Classes
 from cerberus_annotate.qupath.native.roi_reading import read_rois
 from cerberus_annotate.qupath.native.roi_writing import write_rois
-from cerberus_annotate.qupath.object_rules import check_new, check_texts, checked_class, describe, equal_shapes
+from cerberus_annotate.qupath.object_rules import (
+    check_new,
+    check_parent,
+    check_texts,
+    checked_class,
+    describe,
+    equal_shapes,
+    other_number,
+)
 from cerberus_annotate.qupath.paquo.object_making import (
     make_object,
     set_class,
@@ -66,6 +75,17 @@ class JavaEdit:
         for number, children in families.items():
             (self._root if number is None else self._items[number]).addChildObjects(children)
         self.changed = True
+
+    def add_later(self, parent: UUID | None, count: int, objects: Iterable[PathObject]) -> None:
+        """Add `count` objects under `parent`, now: QuPath holds them all anyway.  See `qupath.project.Edit`."""
+        if parent is not None:
+            self._find(parent)
+        batch = list(itertools.islice(objects, count + 1))
+        if len(batch) != count:
+            raise other_number(count, len(batch))
+        for item in batch:
+            check_parent(item, parent)
+        self.add(batch)
 
     def replace(self, item: PathObject) -> None:
         """Make the object with the UUID of `item` equal to it; only what differs is set anew.

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def _same_shape(one: Any, other: Any) -> bool:
 def _write_summary(image: PaquoImage, edit: JavaEdit) -> None:
     """summary.json is for QuPath's display only: when it cannot be written the data are none the worse."""
     image_type = str(edit.image_data.getImageType().name())
-    hierarchy = new_data.hierarchy_summary((item.kind, item.path_class) for item in edit.expected.values())
+    hierarchy = new_data.hierarchy_summary(Counter((item.kind, item.path_class) for item in edit.expected.values()))
     with contextlib.suppress(OSError):
         moment = image.data_path.stat().st_mtime_ns // 1_000_000
         text = new_data.summary(image_type, image.server.metadata, hierarchy, moment)
