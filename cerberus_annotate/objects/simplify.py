@@ -7,6 +7,8 @@ so no point of either is further from the other than the worst corner is from th
 between the outlines is at most the tolerance.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -67,13 +69,14 @@ def _points_along(
     on_slant = turn != turn[following]
     sharp = ~(on_slant & on_slant[before]) | (np.minimum(length, length[before]) / 2 > tolerance)
     near = np.where(length > 2 * cut, cut / length, 0.5)
-    fraction = np.column_stack((np.zeros_like(near), near, np.full_like(near, 0.5), 1 - near))
-    everywhere = np.ones_like(sharp)
-    wanted = np.column_stack((everywhere, sharp & (near < 0.5), everywhere, sharp[following] & (near < 0.5)))
-    points = (corners[:, None, :] + fraction[:, :, None] * edge[:, None, :])[wanted]
-    is_corner = np.zeros(wanted.shape, bool)
-    is_corner[:, 0] = True
-    return points, is_corner[wanted], np.repeat(ring, wanted.sum(axis=1))
+    long = near < 0.5
+    wanted = np.ones((len(corners), 4), np.bool_)
+    wanted[:, 1], wanted[:, 3] = sharp & long, sharp[following] & long
+    fraction = np.zeros(wanted.shape)
+    fraction[:, 1], fraction[:, 2], fraction[:, 3] = near, 0.5, 1 - near
+    chosen = np.flatnonzero(wanted)
+    of, nth = chosen // 4, chosen % 4
+    return corners[of] + fraction.ravel()[chosen, None] * edge[of], nth == 0, ring[of]
 
 
 def _few_points(
@@ -82,29 +85,29 @@ def _few_points(
     """The points to keep, ring by ring, and their rings: Douglas-Peucker on all rings at once, level by level."""
     walk, first = _closed_walk(points, is_corner, ring)
     points, may_stay, ring = points[walk], ~is_corner[walk], ring[walk]
-    plane = points[:, 0] + 1j * points[:, 1]
-    last = np.append(first[1:], len(walk)) - 1
+    x, y = np.ascontiguousarray(points.T)
     kept = np.zeros(len(walk), bool)
     kept[first] = True
-    between = np.ones(len(walk), bool)
-    between[first] = between[last] = False
-    inner = np.flatnonzero(between)
-    start, end = first[ring[inner]], last[ring[inner]]
+    # The segments that are left: from one kept point to the next, with points between.
+    start, end = first, np.append(first[1:], len(walk)) - 1
     level = 0
-    while len(inner):
-        segment = np.flatnonzero(np.diff(start, prepend=-1))
-        segment_of = np.repeat(np.arange(len(segment)), np.diff(segment, append=len(inner)))
-        distance = _to_chords(plane[inner], plane[start], plane[end])
+    while len(start):
+        inside = _segments(start, end)
+        distance = _to_chords(x, y, inside)
         # The first two levels always split, so that a ring keeps three vertices or more.
-        split = (np.maximum.reduceat(distance, segment) > tolerance) | (level < 2)
-        pivot = _first_highest(np.where(may_stay[inner], distance, -1.0), segment, segment_of)
-        split &= may_stay[inner[pivot]]
-        kept[inner[pivot[split]]] = True
-        middle = inner[pivot][segment_of]
-        goes_on = split[segment_of] & (inner != middle)
-        start = np.where(inner > middle, middle, start)[goes_on]
-        end = np.where(inner < middle, middle, end)[goes_on]
-        inner = inner[goes_on]
+        split = (np.maximum.reduceat(distance, inside.place) > tolerance) | (level < 2)
+        if not split.all():
+            distance = distance[np.repeat(split, inside.length)]
+            inside = _segments(start[split], end[split])
+        distance[~may_stay[inside.point]] = -1.0
+        pivot = inside.point[_first_highest(distance, inside.place, inside.length)]
+        stays = may_stay[pivot]
+        pivot = pivot[stays]
+        kept[pivot] = True
+        start = np.column_stack((inside.start[stays], pivot)).ravel()
+        end = np.column_stack((pivot, inside.end[stays])).ravel()
+        more = end - start > 1
+        start, end = start[more], end[more]
         level += 1
     return points[kept], ring[kept]
 
@@ -115,26 +118,51 @@ def _closed_walk(points: Points, is_corner: NDArray[np.bool_], ring: Indices) ->
     begin = np.flatnonzero(np.diff(ring, prepend=-1))
     length = np.diff(begin, append=len(points))
     middle = (np.minimum.reduceat(points, begin) + np.maximum.reduceat(points, begin)) / 2
-    reach = np.where(is_corner, -1.0, np.hypot(*(points - middle[ring]).T))
-    shift = _first_highest(reach, begin, ring) - begin
+    off = points - np.repeat(middle, length, axis=0)
+    reach = np.hypot(off[:, 0], off[:, 1])
+    reach[is_corner] = -1.0
+    shift = _first_highest(reach, begin, length) - begin
     first = begin + np.arange(len(begin))
-    place = np.arange(len(points) + len(begin)) - np.repeat(first, length + 1)
-    walk = np.repeat(begin, length + 1) + (place + np.repeat(shift, length + 1)) % np.repeat(length, length + 1)
-    return walk, first
+    # Each ring's points from the furthest on, then those before it, then the furthest again.
+    walk = np.arange(len(points) + len(begin)) + np.repeat(begin + shift - first, length + 1)
+    stop = np.repeat(begin + length, length + 1)
+    return np.where(walk < stop, walk, walk - np.repeat(length, length + 1)), first
 
 
-def _first_highest(value: NDArray[np.float64], segment: Indices, segment_of: Indices) -> Indices:
-    """The index of the first highest value of each segment; segments start at `segment`, one after the other."""
-    at_top = np.flatnonzero(value == np.maximum.reduceat(value, segment)[segment_of])
-    return at_top[np.flatnonzero(np.diff(segment_of[at_top], prepend=-1))]
+class _Segments(NamedTuple):
+    """`start` and `end` (n,) of segments of the walk; of the points between, one segment's after the other's: `point`
+    their indices, and by segment the `place` of its first and the `length`, how many there are, 1 or more."""
+
+    start: Indices
+    end: Indices
+    point: Indices
+    place: Indices
+    length: Indices
 
 
-def _to_chords(
-    points: NDArray[np.complex128], start: NDArray[np.complex128], end: NDArray[np.complex128]
-) -> NDArray[np.float64]:
-    """Distance of each point to its own line segment, which may be a single point; x + iy each."""
-    along = end - start
-    squared = along.real**2 + along.imag**2
+def _segments(start: Indices, end: Indices) -> _Segments:
+    length = end - start - 1
+    place = np.cumsum(length) - length
+    point = np.arange(length.sum()) + np.repeat(start + 1 - place, length)
+    return _Segments(start, end, point, place, length)
+
+
+def _first_highest(value: NDArray[np.float64], place: Indices, length: Indices) -> Indices:
+    """The index of the first highest value of each of several stretches, which follow one another: where each begins
+    and how long it is."""
+    at_top = np.flatnonzero(value == np.repeat(np.maximum.reduceat(value, place), length))
+    return at_top[np.searchsorted(at_top, place)]
+
+
+def _to_chords(x: NDArray[np.float64], y: NDArray[np.float64], segments: _Segments) -> NDArray[np.float64]:
+    """Distance of each point between the ends of a segment to the line between those, which may be a single point."""
+    start, end, length = segments.start, segments.end, segments.length
+    along_x, along_y = x[end] - x[start], y[end] - y[start]
+    squared = along_x**2 + along_y**2
     squared[squared == 0] = 1
-    fraction = ((points - start) * along.conj()).real / squared
-    return np.abs(points - start - np.clip(fraction, 0, 1) * along)
+    off_x, off_y = x[segments.point] - np.repeat(x[start], length), y[segments.point] - np.repeat(y[start], length)
+    along_x, along_y = np.repeat(along_x, length), np.repeat(along_y, length)
+    fraction = np.clip((off_x * along_x + off_y * along_y) / np.repeat(squared, length), 0, 1)
+    away = np.empty(len(fraction), np.complex128)
+    away.real, away.imag = off_x - fraction * along_x, off_y - fraction * along_y
+    return np.abs(away)
