@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WIDE = 200  # characters
+CLUSTER_LOST = 3
 
 
 @click.command(name="annotate", short_help="Pre-label the images of a project (the default command).")
@@ -64,6 +65,12 @@ WIDE = 200  # characters
     show_default=True,
     help="reference: the 448 px patches of the original code, slower.",
 )
+@click.option(
+    "--cluster",
+    metavar="SCHEDULER_ADDRESS",
+    help="Compute on the workers of this Dask scheduler, such as tcp://host:8786; they need the slides, at the same "
+    "paths.",
+)
 @engine_option
 @click.option("--geojson-dir", type=FILE, help="Also write the objects there, one .geojson an image.")
 @slides_dir_option
@@ -79,6 +86,7 @@ def command(
     device: str,
     engine: str,
     batch_size: int | None,
+    cluster: str | None,
     classes: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -97,25 +105,34 @@ def command(
     cerberus-annotate project.qpproj --dry-run
 
     Running it again keeps everything that you drew, changed, locked or deleted. Exit code 0: all done; 1: some
-    images failed, which are listed at the end; 2: wrong usage or unusable project.
+    images failed, which are listed at the end; 2: wrong usage or unusable project; 3: the cluster was lost, and the
+    same command goes on.
     """
     from cerberus_annotate.annotate.plan import plan
     from cerberus_annotate.annotate.run import run
-    from cerberus_annotate.cli.predictor import load_expectation, load_predictor
+    from cerberus_annotate.cli.predictor import computing, load_expectation, load_predictor
     from cerberus_annotate.cli.progress import RichProgress
+    from cerberus_annotate.errors import ClusterError
     from cerberus_annotate.qupath import open_project
 
     _set_up_logging(verbose)
     opened = open_project(project, engine)
-    model, predict = load_predictor(model_name, device, choices["precision"], batch_size, choices["geometry"])
-    options = _options(model, classes, choices)
-    logger.info("model %s (sha256 %s) on %s", model.name, model.sha256[:12], model.device)
+    how = (model_name, device, choices["precision"], batch_size, choices["geometry"])
     if dry_run:
+        model, _ = load_predictor(*how)
+        options = _options(model, classes, choices)
         planned = plan(opened, model, options, load_expectation(model, options.precision, options.geometry))
         _print_plan(planned, model, as_json)
         ctx.exit(planned.exit_code)
-    with RichProgress(quiet or (as_json and not verbose)) as progress:
-        summary = run(opened, model, options, predict, progress)
+    try:
+        with computing(cluster, *how) as (model, predict, ahead):
+            options = _options(model, classes, choices)
+            logger.info("model %s (sha256 %s) on %s", model.name, model.sha256[:12], cluster or model.device)
+            with RichProgress(quiet or (as_json and not verbose)) as progress:
+                summary = run(opened, model, options, predict, progress, ahead)
+    except ClusterError as error:
+        click.echo(f"Error: {error}", err=True)
+        ctx.exit(CLUSTER_LOST)
     if as_json:
         click.echo(json.dumps(summary_json(summary), ensure_ascii=False))
     elif not quiet:

@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from distributed import Client, Future
@@ -13,6 +14,7 @@ from cerberus_annotate.errors import CerberusError, ClusterError, UsageError
 logger = logging.getLogger("cerberus_annotate")
 
 CONNECT_SECONDS = 10
+CLOSE_SECONDS = 3
 WORKERS_SECONDS = 2.0
 """The list of workers is at most so old."""
 NO_WORKER_SECONDS = 60.0
@@ -24,18 +26,25 @@ LOST = (
 )
 
 
-def connect(address: str) -> Client:
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
     """A client of the scheduler at `address` (`tcp://host:8786`, `tls://…`).  Raises UsageError where none answers."""
     # what these say of a lost scheduler, we say in a sentence
     for name in ("distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise UsageError(
             f"No Dask scheduler answers at {address} ({error or type(error).__name__}). Start one with `dask "
             "scheduler` and give the address that it prints, such as tcp://host:8786."
         ) from error
+    try:
+        yield client
+    finally:
+        # one without a scheduler cannot say goodbye to it
+        with suppress(OSError, TimeoutError, RuntimeError):
+            client.close(timeout=CLOSE_SECONDS)
 
 
 class Connection:

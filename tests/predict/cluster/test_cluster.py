@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +14,12 @@ from distributed import Client
 
 from cerberus_annotate.annotate.options import Options
 from cerberus_annotate.annotate.run import Silent, run
-from cerberus_annotate.errors import ClusterError
 from cerberus_annotate.feedback.runs import ImageRecord, read_runs
 from cerberus_annotate.network import Model
 from cerberus_annotate.predict import geometry, predict_slide
 from cerberus_annotate.predict.cluster.cluster import Cluster
-from cerberus_annotate.predict.cluster.connection import connect
 from cerberus_annotate.qupath import Project
+from cerberus_annotate.slide import open_slide
 
 from .conftest import MPP, SIDE, TILES, by_value, lay_out_small, objects_of, one_nucleus_each
 
@@ -103,8 +100,6 @@ def test_a_tile_that_kills_every_worker_is_left_out_and_the_rest_is_done(
     inner = by_value(one_nucleus_each)
     project = make_project(1)
     engine = Cluster(client, model, lay_out=by_value(lay_out_small), compute=deadly)
-    from cerberus_annotate.slide import open_slide
-
     with open_slide(project.path.parent.parent / "0.tif") as slide:
         found = engine(slide, (MPP, MPP), tasks=("nuclei",))
     assert sum(found.counts.values()) == TILES - 1
@@ -164,37 +159,6 @@ def test_interrupted_it_cancels_its_tasks_and_the_next_run_goes_on(
     while any(client.processing().values()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(client.processing().values())
-    goes_on(project, client, model)
-
-
-LONELY = """
-import sys, time
-from distributed import LocalCluster
-cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0",
-                       protocol="tcp://", host="tcp://127.0.0.1")
-print(cluster.scheduler_address, flush=True)
-time.sleep(100)
-"""
-
-
-def test_a_lost_scheduler_ends_the_run_and_the_next_one_goes_on(
-    make_project: MakeProject, client: Client, model: Model
-) -> None:
-    from cerberus_annotate.network.registry import find_weights
-    from cerberus_annotate.predict.cluster.weights import send_weights
-
-    project = make_project(6)
-    with subprocess.Popen([sys.executable, "-c", LONELY], stdout=subprocess.PIPE, text=True) as lonely:
-        try:
-            assert lonely.stdout is not None
-            lost = connect(lonely.stdout.readline().strip())
-            send_weights(lost, model, find_weights(model.name))
-            engine = Cluster(lost, model, lay_out=by_value(lay_out_small), compute=by_value(one_nucleus_each))
-            with pytest.raises(ClusterError, match="the same command goes on"):
-                run(project, model, WHOLE, engine, AtFirstEnd(lonely.kill), engine)
-        finally:
-            lonely.kill()
-            lost.close(timeout=2)
     goes_on(project, client, model)
 
 
