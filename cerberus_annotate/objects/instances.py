@@ -135,31 +135,33 @@ def rimmed_nucleus_pixels(
     large[0] = False
     own = np.where(large, np.cumsum(large), 0)[own]
     marked = np.zeros(parts + 1, np.bool_)
-    marked[part[own > 0]] = True
-    own = np.where(marked[part], own, part + np.count_nonzero(large))
-    found = _nearest_marker(covered.shape, cell, own)
-    part_of = np.zeros(int(own.max(initial=0)) + 1, part.dtype)
-    part_of[own] = part
-    part_of[0] = 0
-    found[part_of[found] != part] = 0
+    marked[part[np.flatnonzero(own)]] = True
+    alone = np.flatnonzero(~marked[part])
+    own[alone] = part[alone] + np.count_nonzero(large)
+    found = _nearest_marker(covered.shape, cell, part, own)
     kept = np.bincount(found) >= SMALLEST_RIMMED * finer**2
     kept[:1] = False
     return LabelledPixels(cell, found, covered.shape).where(kept[found])
 
 
-def _nearest_marker(shape: tuple[int, int], cell: NDArray[np.intp], own: NDArray[Any]) -> NDArray[np.intp]:
-    """For every pixel `cell` (n,) of a map the marker nearest to it; `own` (n,) is the one on it, or 0."""
-    seed = own > 0
-    if not seed.any():
-        return np.zeros(len(cell), np.intp)
+def _nearest_marker(
+    shape: tuple[int, int], cell: NDArray[np.intp], part: NDArray[Any], own: NDArray[Any]
+) -> NDArray[Any]:
+    """For every pixel `cell` (n,) of a map the marker nearest to it, or 0 if that lies in another part than the pixel;
+    `part` and `own` (n,) are its part and the marker on it, or 0."""
+    on_marker = own > 0
+    if on_marker.all():
+        return own
     free = np.ones(shape, np.uint8)
-    free.ravel()[cell[seed]] = 0
-    # OpenCV gives every pixel the index of the nearest seed.
+    free.ravel()[cell] = ~on_marker
+    # OpenCV numbers the marked pixels from 1 in raster order, as they come in `cell`, and gives every pixel the number
+    # of the nearest.
     _, nearest = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
-    index = nearest.ravel()[cell]
-    marker_of = np.zeros(int(index.max()) + 1, np.intp)
-    marker_of[index[seed]] = own[seed]
-    return marker_of[index]
+    marked, rim = np.flatnonzero(on_marker), np.flatnonzero(~on_marker)
+    closest = marked[nearest.ravel()[cell[rim]] - 1]
+    found = own.copy()
+    found[rim] = np.where(part[closest] == part[rim], own[closest], 0)
+    return found
 
 
 def area_foreground(inside: Probability, contour: Probability, settings: AreaSettings) -> Mask:
@@ -219,9 +221,8 @@ def _components(mask: NDArray[Any], smallest: int) -> Labels:
 
 def _label(mask: NDArray[Any]) -> tuple[int, Labels]:
     """The number of 4-connected components and their map, numbered from 1 in raster order of their first pixels."""
-    labels: NDArray[Any]
     count, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_32S)
-    return count - 1, labels
+    return count - 1, np.asarray(labels, np.int32)
 
 
 def _above(values: NDArray[Any], threshold: float) -> Bits:

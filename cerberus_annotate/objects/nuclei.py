@@ -109,13 +109,11 @@ def nuclei_in_tile(
         type_index = majority_type(type_counts(label, fine_types.ravel()[pixels.cell], count))
     owned = _within(centroid, box, BORDER_SLACK)
     ids, traced = trace_runs(runs.where(owned[runs.label]))
-    simple = simplify_polygons(traced, tolerance)
-    traced, simple = (_in_grid(polygons, finer, left, top) for polygons in (traced, simple))
-    bounds = shapely.bounds(traced).reshape(-1, 4)
+    bounds = shapely.bounds(traced).reshape(-1, 4) / finer + (left, top, left, top)
     return Nuclei(
-        polygons=simple,
+        polygons=_in_grid(simplify_polygons(traced, tolerance), finer, left, top),
         centroid=centroid[ids],
-        area=shapely.area(traced),
+        area=shapely.area(traced) / finer**2,
         confidence=confidence[ids],
         type_index=type_index[ids],
         near_border=~(_within(bounds[:, :2], box, -BORDER_SLACK) & _within(bounds[:, 2:], box, -BORDER_SLACK)),

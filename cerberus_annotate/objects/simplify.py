@@ -23,6 +23,9 @@ from cerberus_annotate.objects.polygons import (
 DEFAULT_TOLERANCE = 0.5
 CORNER_CUT = 0.5
 
+AT_A_TIME = 1000
+"""Polygons; the arrays of more do not fit into a processor's cache."""
+
 Points = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
@@ -39,7 +42,9 @@ def simplify_polygons(polygons: Polygons, tolerance: float = DEFAULT_TOLERANCE) 
     for attempt in (tolerance, tolerance / 2, 0.0):
         if len(pending) == 0:
             return simplified
-        simplified[pending] = _simplify_once(given[pending], min(CORNER_CUT, tolerance), attempt)
+        for begin in range(0, len(pending), AT_A_TIME):
+            some = pending[begin : begin + AT_A_TIME]
+            simplified[some] = _simplify_once(given[some], min(CORNER_CUT, tolerance), attempt)
         pending = pending[~shapely.is_valid(simplified[pending])]
     for index in pending:
         simplified[index] = largest_polygon(shapely.make_valid(given[index]))
