@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cerberus_annotate.errors import SlideError
+from cerberus_annotate.slide.jpeg_tiles import decode_jpeg, is_jpeg
 from cerberus_annotate.slide.region import Region
 
 CACHE_BYTES = 96 << 20
@@ -100,6 +101,7 @@ class TiffTiles:
                 length = page.databytecounts[index]
                 if length == 0:
                     return None
+                strict = is_jpeg(page)
                 if page.compression in JPEG_COMPRESSIONS:
                     tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
                 decode = page.decode
@@ -107,13 +109,17 @@ class TiffTiles:
                 data = file.read(length)
             if len(data) != length:
                 raise EOFError(f"{length} bytes expected, {len(data)} there")
-            segment, _, shape = decode(data, index, **tables)
+            if strict:
+                segment = decode_jpeg(page, data, tile_size(page))
+            elif (segment := decode(data, index, **tables)[0]) is not None:
+                segment = segment[0]
+            _check_size(page, segment, at)
         except Exception as error:  # codecs raise their own kinds; to the user each is a damaged file
             raise SlideError(
                 f"{self._path}: the tile at x={at[0]}, y={at[1]} of level {level} cannot be decoded ({error}). The "
                 "file is damaged or incomplete; copy it again from its source."
             ) from error
-        return None if segment is None else segment[0, : shape[1], : shape[2]]
+        return segment
 
     def close(self) -> None:
         """Let go of the file; what is not decoded yet can no longer be read."""
@@ -125,3 +131,11 @@ def tile_size(page: Any) -> tuple[int, int]:
     if page.is_tiled:
         return page.tilewidth, page.tilelength
     return page.imagewidth, min(page.rowsperstrip, page.imagelength)
+
+
+def _check_size(page: Any, segment: NDArray[np.uint8] | None, at: tuple[int, int]) -> None:
+    """Raise ValueError where a tile or strip does not reach as far as the image does there."""
+    width, height = tile_size(page)
+    needed = min(height, page.imagelength - at[1]), min(width, page.imagewidth - at[0])
+    if segment is not None and (segment.shape[0] < needed[0] or segment.shape[1] < needed[1]):
+        raise ValueError(f"{segment.shape[1]} × {segment.shape[0]} px are too few")

@@ -10,6 +10,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from cerberus_annotate.slide import (
     Region,
@@ -44,7 +45,9 @@ def pyramid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slide]:
         yield slide
 
 
-SCALES = st.sampled_from([(1.0, 1.0), (2.0, 2.0), (1.002, 1.002), (2.012, 2.012), (3.3, 2.1), (0.6, 0.6), (9.0, 9.0)])
+SCALES = st.sampled_from(
+    [(1.0, 1.0), (2.0, 2.0), (1.002, 1.002), (2.012, 2.012), (3.3, 2.1), (0.6, 0.6), (0.4985, 1.1), (9.0, 9.0)]
+)
 
 
 @given(SCALES, st.integers(-60, 400), st.integers(-60, 400), st.integers(1, 90), st.integers(1, 90))
@@ -72,6 +75,30 @@ def test_where_grid_and_level_agree_pixels_are_unchanged(pyramid: Slide) -> None
     assert np.array_equal(read_scaled(pyramid, 101, 203, 300, 200, (1, 1)), noisy()[203:403, 101:401])
     level = pyramid.read(Region(11, 13, 300, 200), 1)
     assert np.array_equal(read_scaled(pyramid, 11, 13, 300, 200, (2, 2)), level)
+
+
+@pytest.mark.parametrize("scale", [(0.4985, 0.4985), (0.5, 0.5), (1.006, 1.006), (1.13, 0.7)])
+def test_a_finer_grid_lies_between_the_pixels_around(tmp_path: Path, scale: tuple[float, float]) -> None:
+    """To two grey levels: OpenCV counts places in parts of 1/32 px."""
+    small = np.random.default_rng(5).integers(0, 256, (75, 100, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(small).resize((800, 600), Image.Resampling.BICUBIC))
+    write_pyramid(tmp_path / "slide.tif", pixels, 0.5)
+    at_y, at_x = ((np.arange(start, start + 400) + 0.5) * by - 0.5 for start, by in ((90, scale[1]), (77, scale[0])))
+    expected = np.stack(
+        [
+            map_coordinates(pixels[..., i].astype(float), np.meshgrid(at_y, at_x, indexing="ij"), order=1)
+            for i in range(3)
+        ],
+        axis=-1,
+    )
+    with open_slide(tmp_path / "slide.tif") as slide:
+        assert abs(read_scaled(slide, 77, 90, 400, 400, scale) - expected).max() <= 2
+
+
+def test_windows_wider_than_what_is_interpolated_at_a_time(pyramid: Slide, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_scaled(pyramid, -20, -20, 500, 400, (0.6, 1.1))
+    monkeypatch.setattr("cerberus_annotate.slide.sampling.BAND", (7, 90))
+    assert np.array_equal(read_scaled(pyramid, -20, -20, 500, 400, (0.6, 1.1)), whole)
 
 
 def square_in_grid(slide: Slide, scale: tuple[float, float]) -> tuple[float, float, float, float]:
