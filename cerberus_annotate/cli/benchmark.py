@@ -1,4 +1,4 @@
-"""`benchmark`: models on the test splits of published data sets, beside published figures."""
+"""`benchmark`: models on the test splits of published data sets, beside published figures; and this machine's speed."""
 
 import json
 from pathlib import Path
@@ -7,36 +7,76 @@ from typing import TYPE_CHECKING
 import click
 
 from cerberus_annotate.cli.arguments import FILE, FOLDER, device_option, json_option, precision_option
+from cerberus_annotate.cli.benchmark_speed import command as speed_command
 
 if TYPE_CHECKING:
     from cerberus_annotate.learn.evaluation.benchmarks import TestSet
     from cerberus_annotate.learn.evaluation.scores import Scores
 
-NAMES = ("glas", "ebhi-seg", "nct-crc", "nuclei")
+NAMES = {
+    "glas": "GlaS' test A, and test B where it is in the data",
+    "ebhi-seg": "the test patients of this package's split of EBHI-Seg",
+    "nct-crc": "CRC-VAL-HE-7K",
+    "nuclei": "the test images of CoNSeP and of MoNuSeg",
+}
 
 
-@click.command(name="benchmark", short_help="Compare models with published figures on a benchmark's test images.")
-@click.argument("name", type=click.Choice(NAMES), metavar="|".join(NAMES))
-@click.option(
-    "--data",
-    "folders",
-    type=FOLDER,
-    multiple=True,
-    required=True,
-    help="The benchmark's data; for nuclei the folder with consep and monuseg, or one of the two. May be repeated.",
-)
-@click.option(
-    "--model",
-    "model_names",
-    multiple=True,
-    metavar="NAME|PATH",
-    help="A model by name or a checkpoint; may be repeated. [default: the bundled one]",
-)
-@click.option("--out", type=FILE, metavar="DIR", help="Write the tables there, and a report of each model.")
-@device_option
-@precision_option
-@json_option
-def command(
+@click.group(name="benchmark", short_help="Compare models with published figures; measure this machine's speed.")
+def command() -> None:
+    """Scores models on the official test images of a benchmark, or measures what a slide costs here.
+
+    \b
+    cerberus-annotate benchmark glas --data data/glas
+    cerberus-annotate benchmark nuclei --data data --model cerberus-small --model mine
+    cerberus-annotate benchmark ebhi-seg --data data/ebhi-seg --out ebhi-report
+    cerberus-annotate benchmark nct-crc --data CRC-VAL-HE-7K --model mine
+    cerberus-annotate benchmark speed --slide slide.svs
+    """
+
+
+def _scoring(name: str, images: str) -> click.Command:
+    """The command that scores models on a benchmark's test `images`."""
+
+    @click.command(name=name, short_help=f"Score models on {images}.")
+    @click.option(
+        "--data",
+        "folders",
+        type=FOLDER,
+        multiple=True,
+        required=True,
+        help="The benchmark's data; for nuclei the folder with consep and monuseg, or one of the two. May be repeated.",
+    )
+    @click.option(
+        "--model",
+        "model_names",
+        multiple=True,
+        metavar="NAME|PATH",
+        help="A model by name or a checkpoint; may be repeated. [default: the bundled one]",
+    )
+    @click.option("--out", type=FILE, metavar="DIR", help="Write the tables there, and a report of each model.")
+    @device_option
+    @precision_option
+    @json_option
+    def scoring(
+        folders: tuple[Path, ...],
+        model_names: tuple[str, ...],
+        out: Path | None,
+        device: str,
+        precision: str,
+        as_json: bool,
+    ) -> None:
+        score_benchmark(name, folders, model_names, out, device, precision, as_json)
+
+    scoring.help = f"Scores models on {images} and prints them beside published figures."
+    return scoring
+
+
+for benchmark_name, test_images in NAMES.items():
+    command.add_command(_scoring(benchmark_name, test_images))
+command.add_command(speed_command)
+
+
+def score_benchmark(
     name: str,
     folders: tuple[Path, ...],
     model_names: tuple[str, ...],
@@ -45,17 +85,7 @@ def command(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Scores models on the official test images of a benchmark and prints them beside published figures.
-
-    \b
-    cerberus-annotate benchmark glas --data data/glas
-    cerberus-annotate benchmark nuclei --data data --model cerberus-small --model mine
-    cerberus-annotate benchmark ebhi-seg --data data/ebhi-seg --out ebhi-report
-    cerberus-annotate benchmark nct-crc --data CRC-VAL-HE-7K --model mine
-
-    glas: test A, and test B where it is in the data. nuclei: the test images of CoNSeP and of MoNuSeg. ebhi-seg: the
-    test patients of this package's split. nct-crc: CRC-VAL-HE-7K.
-    """
+    """Scores the models, prints and writes their tables."""
     from functools import partial
 
     from cerberus_annotate.cli.evaluate import command_line, print_tables
