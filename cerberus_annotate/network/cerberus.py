@@ -3,7 +3,7 @@
 Parameter names are those of the public checkpoints, so that they load with `strict=True`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -34,11 +34,13 @@ class Span(NamedTuple):
     right: int
 
 
-def _crop(x: Tensor, span: Span) -> Tensor:
+def cropped(x: Tensor, span: Span) -> Tensor:
+    """The part `span` of a map, a view."""
     return x[:, :, span.top : span.bottom, span.left : span.right]
 
 
-def _grown(span: Span, pixels: int, height: int, width: int) -> Span:
+def grown(span: Span, pixels: int, height: int, width: int) -> Span:
+    """`span` with `pixels` more on each side, as far as a (height, width) map reaches."""
     return Span(
         max(0, span.top - pixels),
         min(height, span.bottom + pixels),
@@ -47,7 +49,7 @@ def _grown(span: Span, pixels: int, height: int, width: int) -> Span:
     )
 
 
-def _coarse_span(span: Span, height: int, width: int) -> Span:
+def coarse_span(span: Span, height: int, width: int) -> Span:
     """What bilinear doubling needs of a (height, width) map to be right on `span` of the doubled one."""
     return Span(
         max(0, (span.top - 1) // 2),
@@ -57,11 +59,22 @@ def _coarse_span(span: Span, height: int, width: int) -> Span:
     )
 
 
-def _doubled(x: Tensor, span: Span, target: Span) -> Tensor:
+def doubled(x: Tensor, span: Span, target: Span) -> Tensor:
     """`x`, the part `span` of a map, doubled and cut to `target` of the doubled map."""
     up = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     top, left = target.top - 2 * span.top, target.left - 2 * span.left
     return up[:, :, top : top + target.bottom - target.top, left : left + target.right - target.left]
+
+
+def decoder_spans(kept: Span, stages: int, sizes: Sequence[Sequence[int]]) -> list[Span]:
+    """What each stage of a decoder must give, coarsest first, so that `kept` of the full-size map comes out right.
+
+    sizes: rows and columns of the stages' whole maps.
+    """
+    spans = [kept if stages == 4 else coarse_span(kept, *sizes[-1])]
+    for size, finer in zip(reversed(sizes[:-1]), reversed(sizes[1:]), strict=True):
+        spans.insert(0, coarse_span(grown(spans[0], 2, *finer), *size))
+    return spans
 
 
 class ResidualBlock(nn.Module):
@@ -260,17 +273,20 @@ class Cerberus(nn.Module):
             for kind, name in decoder.outputs.items():
                 if name in wanted:
                     logits = self.output_head[decoder.name].get_submodule(kind)(decoded)
-                    found[name] = logits if decoder.stages == 4 else _doubled(logits, span, kept)
+                    found[name] = logits if decoder.stages == 4 else doubled(logits, span, kept)
         patch = self.config.patch_head
         if patch is not None and patch.name in wanted:
-            head, deepest = self.decoder_head[patch.name], maps[4]
-            if patch.name in chosen:
-                deepest = deepest[chosen[patch.name]]
-            if patch.name == WHOLE_IMAGE:
-                found[patch.name] = head.classify(deepest.mean((2, 3), keepdim=True))  # type: ignore[operator]
-            else:
-                found[patch.name] = self._classify_cells(head, deepest, cell_margin or margin)
+            deepest = maps[4][chosen[patch.name]] if patch.name in chosen else maps[4]
+            found[patch.name] = self.classify_patches(deepest, cell_margin or margin)
         return found
+
+    def classify_patches(self, deepest: Tensor, margin: int) -> Tensor:
+        """Logits of the patch head: (N, C, 1, 1), or those of the cells that lie `margin` from every edge."""
+        assert self.config.patch_head is not None
+        head = self.decoder_head[self.config.patch_head.name]
+        if self.config.patch_head.name == WHOLE_IMAGE:
+            return head.classify(deepest.mean((2, 3), keepdim=True))  # type: ignore[operator]
+        return self._classify_cells(head, deepest, margin)
 
     def _decode(
         self,
@@ -283,23 +299,20 @@ class Cerberus(nn.Module):
         """The decoder's last map, cut to what `kept` needs, and where that cut lies in the whole map."""
         skips = [maps[3 - stage] for stage in range(decoder.stages)]
         sizes = [s.shape[2:] for s in skips]
-        span = kept if decoder.stages == 4 else _coarse_span(kept, *sizes[-1])
-        valid, summed = [span], [_grown(span, 2, *sizes[-1])]
-        for size in reversed(sizes[:-1]):
-            valid.insert(0, _coarse_span(summed[0], *size))
-            summed.insert(0, _grown(valid[0], 2, *size))
-        before = _coarse_span(summed[0], *bottom.shape[2:])
-        x = _crop(bottom, before)
+        valid = decoder_spans(kept, decoder.stages, sizes)
+        summed = [grown(span, 2, *size) for span, size in zip(valid, sizes, strict=True)]
+        before = coarse_span(summed[0], *bottom.shape[2:])
+        x = cropped(bottom, before)
         for index, stage in enumerate(self.decoder_head[decoder.name].children()):
             if index == 0:
                 if summed[0] not in first_sums:
-                    first_sums[summed[0]] = _doubled(x, before, summed[0]) + _crop(skips[0], summed[0])
+                    first_sums[summed[0]] = doubled(x, before, summed[0]) + cropped(skips[0], summed[0])
                 x = first_sums[summed[0]]
             else:
-                x = _doubled(x, before, summed[index]) + _crop(skips[index], summed[index])
+                x = doubled(x, before, summed[index]) + cropped(skips[index], summed[index])
             x = stage(x)
             before = valid[index]
-            x = _crop(
+            x = cropped(
                 x,
                 Span(
                     before.top - summed[index].top,
@@ -308,7 +321,7 @@ class Cerberus(nn.Module):
                     before.right - summed[index].left,
                 ),
             )
-        return x, span
+        return x, valid[-1]
 
     @staticmethod
     def _classify_cells(head: nn.Module, deepest: Tensor, margin: int) -> Tensor:

@@ -8,6 +8,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cerberus_annotate.network.cerberus import Cerberus, Encoder, NormFirst, ResidualBlock
 
+BYTE_WEIGHT = "byte_weight"
+"""Name of the encoder's buffer with the folded first weights divided by 255, for pixels as bytes."""
+
 
 def fold_norms(network: Cerberus) -> Cerberus:
     """A copy in eval mode whose norms are part of the convolutions; the tissue head's stay, they follow none.
@@ -23,6 +26,8 @@ def fold_norms(network: Cerberus) -> Cerberus:
                 _fold(module.downsample, "0", "1")
         elif isinstance(module, Encoder):
             _fold(module, "conv1", "bn1")
+            # kept beside the weights, so that a network in bf16 has them rounded once
+            module.register_buffer(BYTE_WEIGHT, module.conv1.weight.detach() / 255, persistent=False)
         elif isinstance(module, NormFirst):
             _fold(module, "conv", "bn")
     return folded

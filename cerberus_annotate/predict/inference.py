@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.network.cerberus import Cerberus
+from cerberus_annotate.network.strips import is_folded, strip_by_strip
 
 REFERENCE_KEPT = 144
 REFERENCE_MARGIN = 152
@@ -75,9 +76,12 @@ def tile_maps(
 
     tiles: uint8 (H, W, 3), each the kept rectangle with `geometry.reach` px around it, the kept sides multiples of 16
     px of the grid (of 144 for the reference geometry), all times the stem's stride. Maps cover the kept rectangle with
-    `geometry.halo` px around it, the tissue head's cells the kept rectangle. `network` is in eval mode and of `dtype`.
+    `geometry.halo` px around it, the tissue head's cells the kept rectangle. `network` is in eval mode and of `dtype`;
+    on a CPU a folded one is computed in strips, tile after tile.
     """
     device = next(network.parameters()).device
+    if device.type == "cpu" and is_folded(network) and not geometry.reference:
+        return [_maps_by_strips(network, tile, geometry, outputs) for tile in tiles]
     stack = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).to(device)
     with torch.inference_mode():
         if geometry.reference:
@@ -88,14 +92,23 @@ def tile_maps(
     return [{name: value[index] for name, value in found.items()} for index in range(len(tiles))]
 
 
+def _maps_by_strips(network: Cerberus, tile: NDArray[np.uint8], geometry: Geometry, outputs: Collection[str]) -> Maps:
+    with torch.inference_mode():
+        found = strip_by_strip(
+            network, torch.from_numpy(tile), geometry.margin, outputs, _to_bytes, cell_margin=geometry.reach
+        )
+    return {name: value[0].numpy() for name, value in found.items()}
+
+
 def _to_bytes(name: str, logits: Tensor) -> Tensor:
     """What `Maps` holds of a head."""
     if name.endswith("-TYPE"):
         return logits.argmax(1).to(torch.uint8)
-    probability = logits.float().softmax(1).mul(255).round().to(torch.uint8)
+    # softmax runs along classes that lie apart; interleaved, as channels last, it takes twice as long
+    probability = logits.contiguous().softmax(1, dtype=torch.float32)
     if name.endswith("-INST"):
-        return probability[:, 1:]
-    return torch.stack([logits.argmax(1).to(torch.uint8), probability.amax(1)], 1)
+        return probability[:, 1:].mul(255).round_().to(torch.uint8)
+    return torch.stack([logits.argmax(1).to(torch.uint8), probability.amax(1).mul(255).round_().to(torch.uint8)], 1)
 
 
 def _reference_maps(
