@@ -11,6 +11,9 @@ from cerberus_annotate.annotate.written import prepare_predictions
 from cerberus_annotate.objects.predicted import ObjectSource, PredictedObject
 from cerberus_annotate.qupath import PathClass
 
+PIECE = 5_000
+"""Predictions that are made ready at a time; each is held in three forms then."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -43,7 +46,11 @@ def predictions_of(
             classes.setdefault(str(path_class), path_class)
         return prepare_predictions(found, size, within, table, least)
 
-    pieces = (prepared(found, within, min_confidence) for found in source.chunks())
+    pieces = (
+        prepared(found[start : start + PIECE], within, min_confidence)
+        for found in source.chunks()
+        for start in range(0, len(found), PIECE)
+    )
     areas: list[PredictedObject] = []
     first: list[list[PredictedObject]] = []
     for piece in pieces:

@@ -1,6 +1,7 @@
 """Entries of a ledger as columns: numbers, codes of texts, and outlines as steps on a grid.
 
-Outlines are kept as whole hundredths of a pixel, the grid on which QuPath 0.6 and 0.7 read them.
+Outlines are kept as whole hundredths of a pixel, the grid on which QuPath 0.6 and 0.7 read them, and are given as the
+float32 next to these: what was written has just such coordinates, and comes back as it was, to the last bit.
 """
 
 import io
@@ -132,4 +133,5 @@ def _decode_polygons(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     grid = total + np.repeat(columns["starts"] - total[first], vertices, axis=0)
     polygon_offsets = np.concatenate([[0], np.cumsum(rings)])
     kind = shapely.GeometryType.POLYGON
-    return shapely.from_ragged_array(kind, grid / GRID, (ring_offsets, polygon_offsets))
+    coordinates = (grid / GRID).astype(np.float32).astype(np.float64)
+    return shapely.from_ragged_array(kind, coordinates, (ring_offsets, polygon_offsets))

@@ -3,6 +3,7 @@
 import random
 import uuid
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from shapely.geometry import Point, Polygon, box
 from cerberus_annotate.feedback.compare import Comparison, compare
 from cerberus_annotate.feedback.ledger import Entry, Ledger, commit_changes
 from cerberus_annotate.feedback.provenance import ID_KEY, RUN_KEY
-from cerberus_annotate.feedback.rerun import Decision, decide
+from cerberus_annotate.feedback.rerun import Deciding, Decision, decide
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.qupath.path_object import PathClass, PathObject
 
@@ -376,3 +377,71 @@ def test_whatever_the_pathologist_does_is_kept(
     after = {obj.uuid: obj for obj in image.objects}
     assert all(after.get(identifier) == obj for identifier, obj in human.items())
     assert changes(image.run(moved)) == (0, 0)
+
+
+def test_what_touches_an_unread_part_stays_and_is_not_doubled() -> None:
+    image = Image()
+    cut, whole = gland(30), gland(200)
+    image.run([cut, whole, nucleus(10, 30), lumen(cut)])
+    before = list(image.objects)
+    unread = box(-50, -50, 50, 200)
+    part = replace(cut, polygon=cut.polygon.difference(unread))
+    decision = image.run([part, gland(203), replace(lumen(cut), parent=part.uuid)], unread=unread)
+    assert [obj.roi.bounds[0] for _, obj in decision.remove] == [200]
+    assert [found.polygon.bounds[0] for found in decision.add] == [203]
+    assert len(image.objects) == len(before)
+
+
+def found_in(places: list[tuple[int, int]], shift: int) -> list[PredictedObject]:
+    """Glands with lumina at every third place, and nuclei, some of them on one another."""
+    glands = [gland(70 * x + shift) for x, y in places[::3]]
+    nuclei = [nucleus(9 * x + shift, 7 * y, "Nucleus" if y % 4 else "Nucleus: Other") for x, y in places]
+    return [*glands, *map(lumen, glands), *nuclei]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    before=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20),
+    after=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20),
+    shift=st.integers(0, 3),
+    actions=st.lists(st.tuples(st.sampled_from(["delete", "move", "lock", "add"]), st.integers(0, 100)), max_size=8),
+    cuts=st.lists(st.integers(0, 40), max_size=6),
+    within=st.sampled_from([None, box(0, 0, 45, 60)]),
+    unread=st.sampled_from([None, box(20, 0, 40, 30)]),
+    kind=st.sampled_from(["annotation", "detection"]),
+)
+def test_how_predictions_are_cut_into_pieces_changes_nothing(
+    before: list[tuple[int, int]],
+    after: list[tuple[int, int]],
+    shift: int,
+    actions: list[tuple[str, int]],
+    cuts: list[int],
+    within: Polygon | None,
+    unread: Polygon | None,
+    kind: str,
+) -> None:
+    image = Image()
+    image.run(found_in(before, 0))
+    for action, which in actions:
+        if action == "add":
+            drawn = nucleus(which, which // 2).polygon
+            image.objects.append(PathObject(roi=drawn, path_class=PathClass.of("Nucleus")))
+        elif image.objects:
+            at = which % len(image.objects)
+            obj = image.objects[at]
+            if action == "delete":
+                del image.objects[at]
+            else:
+                image.edit(at, **({"locked": True} if action == "lock" else {"roi": affinity.translate(obj.roi, 2, 0)}))
+    compared, found = image.compared(), found_in(after, shift)
+    kinds = {"nuclei": kind}
+    whole = decide(compared, found, TASKS, BASES, within, kinds, unread)
+    deciding = Deciding(compared, TASKS, BASES, within, kinds, unread)
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(found)), len(found)]
+    pieces = [deciding.take(found[start:stop]) for start, stop in pairwise(bounds)]
+    for task in TASKS:
+        for of_whole, of_pieces in ((whole.add, 0), (whole.dropped, 1)):
+            one_by_one = [each for piece in pieces for each in piece[of_pieces] if each.task == task]
+            assert [each for each in of_whole if each.task == task] == one_by_one
+    assert [entry.uuid for entry, _ in whole.remove] == [entry.uuid for entry, _ in deciding.remove()]
+    assert whole.stands_for == deciding.stands_for
