@@ -525,7 +525,19 @@ class TestResume:
             run(project, model, WHOLE, cut_off)
         assert not run(project, model, replace(WHOLE, min_confidence=0.1), predict).resumed
 
-    @pytest.mark.parametrize("step", ["make_backup", "put_pending", "take_pending", "fingerprint_of", "write_run"])
+    @pytest.mark.parametrize(
+        "step",
+        [
+            "feedback.ledger_file.GrowingLedger.write",
+            "feedback.ledger_file.GrowingLedger.finish",
+            "annotate.commit.make_backup",
+            "annotate.commit.put_pending",
+            "annotate.changes.walk_blocks",
+            "annotate.commit.take_pending",
+            "annotate.commit.fingerprint_of",
+            "annotate.run.write_run",
+        ],
+    )
     @pytest.mark.parametrize("run_before", [False, True])
     def test_killed_at_any_step(
         self,
@@ -544,16 +556,15 @@ class TestResume:
             with project.edit(only(project)) as edit:
                 edit.remove(deleted)
         before = objects_of(project)
-        module = "run" if step == "write_run" else "commit"
 
         def die(*arguments: Any) -> None:
-            if step == "write_run" and not arguments[1].images:
+            if step.endswith("write_run") and not arguments[1].images:
                 return
             raise Killed
 
         predict.shift = 2
         with monkeypatch.context() as patch:
-            patch.setattr(f"cerberus_annotate.annotate.{module}.{step}", die)
+            patch.setattr(f"cerberus_annotate.{step}", die)
             with pytest.raises(Killed):
                 run(project, model, WHOLE, predict)
         between = objects_of(project)
