@@ -121,6 +121,12 @@ def test_the_same_bytes_as_by_add(added: list[PathObject]) -> None:
     assert written(EMPTY, lambda edit: later(edit, None, added)) == written(EMPTY, lambda edit: now(edit, None, added))
 
 
+def test_shapes_of_numbers_alone_are_no_pattern_for_others() -> None:
+    lines = [LineString([(number, 2), (3, 4.5)]) for number in range(5)]
+    cells = [dataclasses.replace(item, kind="cell", nucleus=line) for item, line in zip(nuclei(5), lines, strict=True)]
+    assert written(EMPTY, lambda edit: later(edit, None, cells)) == written(EMPTY, lambda edit: now(edit, None, cells))
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_bytes_as_by_add_in_files_of_every_version(name: str) -> None:
     added = [*nuclei(200), *all_sorts()]
@@ -389,5 +395,18 @@ def test_memory_does_not_grow_with_them(sample_copy: Copy, monkeypatch: pytest.M
 
     peak(project.images[1], 100)  # what is imported and kept once
     few, many = peak(project.images[0], 5_000), peak(project.images[3], 10_000)
-    # per object the UUID, and 4 bytes for each handle that the check counts; both lists grow by some more at a time
-    assert many - few < 120 * 5_000
+    # per object the UUID, and a byte for each handle that the check counts; both lists grow by some more at a time
+    assert many - few < 60 * 5_000
+
+
+def test_the_image_type_is_told_without_reading_the_objects(sample_copy: Copy) -> None:
+    project = open_project(sample_copy("0.6.0/kinds"))
+    image = project.images[0]
+    kind = image.image_type
+    with project.edit(image) as edit:
+        edit.add_later(None, 4_000, nuclei(4_000))
+    assert image.data_path.stat().st_size > 1_000_000
+    tracemalloc.start()
+    assert open_project(project.path).images[0].image_type == kind
+    assert tracemalloc.get_traced_memory()[1] < 600_000
+    tracemalloc.stop()

@@ -29,6 +29,7 @@ from .values import (
 )
 
 MAX_DEPTH = 100_000  # values inside values; Java's own stack ends long before
+MAX_DEPTH_OF_REPEATS = 1_000  # to which objects that are as others were are passed over at once
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def check_values(checker: Checker, nested: bool) -> None:
     fitting = checker.fitting
     elements_of = checker.elements.get
     remember = kinds.append
+    past = checker.repeats.past
     unpack_handle = struct.Struct(">I").unpack_from
     unpack_length = struct.Struct(">i").unpack_from
 
@@ -143,23 +145,31 @@ def check_values(checker: Checker, nested: bool) -> None:
 
             elif code in (TC_OBJECT, TC_ARRAY):
                 start = checker.start + place
+                end = 0
                 if data[place + 1] == TC_REFERENCE:
                     index = unpack_handle(data, place + 2)[0] - FIRST_HANDLE
                     kind = DESCRIPTOR - kinds[index] if 0 <= index < len(kinds) else -1
-                    place += 6
                     if kind < 0 or plans[kind] is None:
                         raise StreamError("a value whose class is no complete class descriptor", start)
+                    if plans[kind] == () and code == TC_OBJECT and len(stack) < MAX_DEPTH_OF_REPEATS:
+                        end = past(checker, data, place)
+                    place = end or place + 6
                 else:
                     checker.place = place + 1
                     kind = checker.class_number()
                     data, place, limit = checker.data, checker.place, checker.limit
-                remember(kind)
-                if code == TC_OBJECT:
+                    kinds = checker.kinds
+                    remember = kinds.append
+                if end:
+                    pass
+                elif code == TC_OBJECT:
+                    remember(kind)
                     following = plans[kind]
                     if following.__class__ is not tuple:
                         raise StreamError(str(following), start)
                     counts[kind] += 1
                 else:
+                    remember(kind)
                     size, signature = elements_of(kind) or checker.element_of(kind)
                     count = unpack_length(data, place)[0]
                     if count < 0:
@@ -192,6 +202,8 @@ def check_values(checker: Checker, nested: bool) -> None:
                 checker.place = place
                 kind = _pass_rare(checker, code)
                 data, place, limit = checker.data, checker.place, checker.limit
+                kinds = checker.kinds
+                remember = kinds.append
 
             if expected is not None and kind is not None and (expected[-wanted], kind) not in fitting:
                 checker.check_fit(expected[-wanted], kind, checker.start + place)

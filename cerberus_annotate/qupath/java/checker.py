@@ -7,9 +7,11 @@ from typing import Any, BinaryIO
 from .descriptors import read_class_desc
 from .errors import StreamError
 from .layout import element_code, fits_signature, object_layout
+from .repeats import Repeats
 from .values import ELEMENT_DTYPES, MAX_DESCRIPTOR_NESTING, ClassDesc, JavaString
 from .window import Window
 
+MOST_IN_BYTES = 120  # classes whose numbers fit in a byte
 MAX_TOP_LEVEL = 1_000  # entries of StreamSummary.top_level
 
 # What has a handle: a string, a class, the class descriptor DESCRIPTOR - n, or an object, array or enum of the class
@@ -25,7 +27,7 @@ class Checker(Window):
     def __init__(self, file: BinaryIO, check_annotation: "Callable[[Checker], None]") -> None:
         super().__init__(file)
         self.check_annotation = check_annotation
-        self.kinds = array("i")
+        self.kinds = array("b")  # a byte each, as long as there are not more classes than that
         self.descs: list[ClassDesc] = []
         self.numbers: dict[ClassDesc, int] = {}
         self.plans: list[Any] = []  # for each descriptor, None until it is complete
@@ -36,9 +38,12 @@ class Checker(Window):
         self.top_level: list[str] = []
         self.ends_with_eof = False
         self.nesting = 0
+        self.repeats = Repeats()
 
     def remember(self, value: JavaString | ClassDesc) -> None:
         if isinstance(value, ClassDesc):
+            if len(self.descs) == MOST_IN_BYTES:
+                self.kinds = array("i", self.kinds)
             self.numbers[value] = len(self.descs)
             self.kinds.append(DESCRIPTOR - len(self.descs))
             self.descs.append(value)

@@ -1,12 +1,13 @@
 """data.qpdata: the parts of an image's data and where they stand in the stream."""
 
+import contextlib
 import json
 import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from shapely.errors import ShapelyError
@@ -209,21 +210,31 @@ _HIERARCHY_START = b"\x73\x72" + len(names.HIERARCHY).to_bytes(2) + names.HIERAR
 def load_head(image_name: str, path: Path) -> Head:
     """Image type and stains without parsing the hierarchy where that can be told apart.  Raises DataFileError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            before = _before_hierarchy(file)
     except OSError as error:
         raise unreadable(image_name, path, error) from error
-    start = data.find(_HIERARCHY_START)
     # Handles point backwards only, so what stands before the hierarchy is a stream of its own.
-    for part in (data[:start], data) if start >= 0 else (data,):
-        try:
-            stream = read_stream(part)
-        except (StreamError, MemoryError) as error:
-            if part is data:
-                raise unreadable(image_name, path, error) from error
-        else:
-            break
+    stream = None
+    if before is not None:
+        with contextlib.suppress(StreamError, MemoryError):
+            stream = read_stream(before)
+    if stream is None:
+        stream = load_stream(image_name, path)
     with reading(image_name, path):
         return head_of(stream)
+
+
+def _before_hierarchy(file: BinaryIO) -> bytes | None:
+    """What stands in a data file before its hierarchy, the rest unread; None when no hierarchy begins in it."""
+    data = bytearray()
+    while piece := file.read(1 << 16):
+        seen = max(len(data) - len(_HIERARCHY_START), 0)
+        data += piece
+        start = data.find(_HIERARCHY_START, seen)
+        if start >= 0:
+            return bytes(data[:start])
+    return None
 
 
 def header_text(stream: Stream) -> str:

@@ -13,6 +13,7 @@ from cerberus_annotate.qupath.java.later import (
     Hole,
     Later,
     OwnArray,
+    OwnObject,
     Pattern,
     block_fill,
     elements_fill,
@@ -39,6 +40,22 @@ class ObjectsError(Exception):
         self.reason = reason
 
 
+class _LaterNodes(Nodes):
+    """The nodes of the edit; those that an object has for itself nothing refers to."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        vars(self).update(vars(nodes))
+        self._object, self._array = OwnObject, OwnArray
+
+    def polygon(self, x: bytes, y: bytes, plane: tuple[int, int, int]) -> Any:
+        """Not a node, which would be taken apart again: what fills a polygon's."""
+        return plane, elements_fill(x, 4), elements_fill(y, 4)
+
+    def polygon_with_holes(self, plane: tuple[int, int, int]) -> JavaObject:
+        """The node that a polygon fills."""
+        return super().polygon(Hole(), Hole(), plane)
+
+
 class LaterObjects:
     """The objects of one edit that are made while they are written.
 
@@ -48,7 +65,7 @@ class LaterObjects:
     def __init__(self, nodes: Nodes, is_taken: Callable[[UUID], bool], root: UUID) -> None:
         """is_taken: whether the image has an object with that UUID. root: that of the hierarchy's root."""
         self.written: Counter[tuple[Kind, PathClass | None]] = Counter()
-        self._nodes = nodes.for_later()
+        self._nodes = _LaterNodes(nodes)
         self._is_taken = is_taken
         self._root = root
         self._uuids = bytearray()  # 16 bytes each
@@ -100,10 +117,10 @@ class LaterObjects:
         for (kind, class_names), count in of_each.items():
             self.written[kind, None if class_names is None else self._classes[class_names][0]] += count
 
-    def _write_rois(self, items: list[PathObject], shapes: list[Any], kinds: list[str]) -> list[JavaObject]:
+    def _write_rois(self, items: list[PathObject], shapes: list[Any], kinds: list[str]) -> list[Any]:
         return write_rois(self._nodes, shapes, kinds, [item.plane for item in items], lambda at: describe(items[at]))
 
-    def _one(self, item: PathObject, roi: JavaObject, nucleus: JavaObject | None) -> Filled:
+    def _one(self, item: PathObject, roi: Any, nucleus: Any) -> Filled:
         """The pattern that the object has in common with those like it, and what it has for itself."""
         nodes = self._nodes
         uuid_text = str(item.uuid)
@@ -126,14 +143,18 @@ class LaterObjects:
             parts.name, parts.colour, parts.locked, parts.path_class = _hole(name), colour, locked, path_class
             parts.metadata = nodes.metadata_map([*item.metadata, OBJECT_ID], [*map(_hole, texts), Hole(True)])
             parts.measurements = nodes.measurement_list(measured, Hole()) if measured else None
-            parts.roi, parts.tail, parts.nucleus = roi, Hole(), nucleus
+            parts.roi, parts.tail = self._shape_node(roi), Hole()
+            parts.nucleus = None if nucleus is None else self._shape_node(nucleus)
             parts.children = []
             pattern = Pattern(nodes.path_object(item.kind, parts))
             if len(self._patterns) >= _MOST_PATTERNS:
                 self._patterns.clear()
-            if shape is not _LIKE_NO_OTHER:
+            if shape is not _LIKE_NO_OTHER and inner is not _LIKE_NO_OTHER:
                 self._patterns[key] = pattern
         return Filled(pattern, fills)
+
+    def _shape_node(self, shape: Any) -> JavaObject:
+        return self._nodes.polygon_with_holes(shape[0]) if type(shape) is tuple else shape
 
     def _text(self, text: str, uuid_text: str, fills: list[bytes]) -> Any:
         """The node of a text that others may have too; else what stands for it, and its bytes go to `fills`."""
@@ -158,8 +179,12 @@ def _hole(node: Any) -> Any:
     return Hole(has_handle=True) if node is _WRITTEN_ANEW else node
 
 
-def _taken_out(roi: JavaObject, fills: list[bytes]) -> Any:
+def _taken_out(roi: Any, fills: list[bytes]) -> Any:
     """Takes the vertices out of a shape; what is left, by which shapes of a kind and plane are the same."""
+    if type(roi) is tuple:
+        plane, *vertices = roi
+        fills += vertices
+        return tuple(plane)
     values = roi.data[0].values
     left = [roi.desc.name]
     for value in values:

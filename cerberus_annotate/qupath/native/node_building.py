@@ -1,6 +1,5 @@
 """New nodes of the tree, as QuPath 0.6 would write them; equal texts, numbers and classes are one node each."""
 
-import copy
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cerberus_annotate.qupath.colours import Colour, default_colour, to_argb
-from cerberus_annotate.qupath.java.later import Hole, OwnArray, OwnObject
+from cerberus_annotate.qupath.java.later import Hole
 from cerberus_annotate.qupath.java.values import ClassData, JavaArray, JavaObject, JavaString
 from cerberus_annotate.qupath.native import descriptors as names
 from cerberus_annotate.qupath.native.descriptors import Descriptors
@@ -54,12 +53,6 @@ class Nodes:
         # What an object has for itself is made of these.
         self._object: type[JavaObject] = JavaObject
         self._array: type[JavaArray] = JavaArray
-
-    def for_later(self) -> "Nodes":
-        """Makes the same nodes, sharing those that are shared; what an object has for itself nothing refers to."""
-        nodes = copy.copy(self)
-        nodes._object, nodes._array = OwnObject, OwnArray
-        return nodes
 
     def adopt(self, step: Step) -> None:
         """Take over what the parts of an object of the file offer."""
@@ -185,10 +178,15 @@ class Nodes:
             template = self._measurement_names[key] = (struct.Struct(f">{len(key)}d"), shared)
         return template
 
-    def vertices(self, x: bytes, y: bytes) -> list[Any]:
+    def vertices(self, x: Any, y: Any) -> list[Any]:
         """The two float[] of big-endian coordinates."""
         array = self.descriptors["[F"]
         return [self._array(array, x), self._array(array, y)]
+
+    def polygon(self, x: Any, y: Any, plane: tuple[int, int, int]) -> Any:
+        """The ROI of a ring of big-endian float32 coordinates."""
+        c, z, t = plane
+        return self.roi(names.POLYGON, (c, t, z, None, None, *self.vertices(x, y)))
 
     def roi(self, class_name: str, values: Sequence[Any]) -> JavaObject:
         return self._object(self.descriptors[class_name], [ClassData(list(values))])

@@ -91,15 +91,10 @@ def _write_polygons(
         zip(chosen.tolist(), (4 * (ends - lengths)).tolist(), (4 * ends).tolist(), strict=True)
     ):
         if sound[place]:
-            rois[target] = _polygon_node(nodes, x[start:end], y[start:end], planes[target])
+            rois[target] = nodes.polygon(x[start:end], y[start:end], planes[target])
         else:
             mended = mend(geometries[target], where(target))
             rois[target] = _write_area(nodes, mended, planes[target])
-
-
-def _polygon_node(nodes: Nodes, x: bytes, y: bytes, plane: Plane) -> Any:
-    c, z, t = plane
-    return nodes.roi(names.POLYGON, (c, t, z, None, None, *nodes.vertices(x, y)))
 
 
 def on_grid(points: np.ndarray) -> np.ndarray:
@@ -164,7 +159,7 @@ def _areas_only(geometry: BaseGeometry) -> BaseGeometry:
 def _write_area(nodes: Nodes, area: BaseGeometry, plane: Plane) -> Any:
     if area.geom_type == "Polygon" and not area.interiors:
         points = shapely.get_coordinates(area)[:-1]
-        return _polygon_node(nodes, float_bytes(points[:, 0]), float_bytes(points[:, 1]), plane)
+        return nodes.polygon(float_bytes(points[:, 0]), float_bytes(points[:, 1]), plane)
     return _geometry_node(nodes, area, plane)
 
 
