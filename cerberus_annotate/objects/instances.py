@@ -71,15 +71,15 @@ def tissue_settings(smallest: int = 2) -> AreaSettings:
     return AreaSettings(threshold=0.5, smallest=smallest, kernel=0, fill=False)
 
 
-def gland_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], scale: float = 1.0) -> Labels:
+def gland_instances(inside: Probability, contour: Probability, scale: float = 1.0) -> Labels:
     """Glands as an int32 label map (H, W), 0 background; ids in raster order of their first pixel before growing.
 
-    `inside` and `contour` are probabilities, float32 (H, W). An id that later ones cover wholly is missing.
+    `inside` and `contour` are probabilities (H, W). An id that later ones cover wholly is missing.
     """
     return _area_instances(inside, contour, gland_settings(scale))
 
 
-def lumen_instances(inside: NDArray[np.float32], contour: NDArray[np.float32], scale: float = 1.0) -> Labels:
+def lumen_instances(inside: Probability, contour: Probability, scale: float = 1.0) -> Labels:
     """Lumina as an int32 label map (H, W), before those outside glands are removed; else as `gland_instances`."""
     return _area_instances(inside, contour, lumen_settings(scale))
 
@@ -127,10 +127,8 @@ def rimmed_nucleus_pixels(
     """
     covered = _holes_filled(_either_above(inside, contour, threshold))
     cell = np.flatnonzero(covered.view(np.bool_))
-    parts, part_map = _label(covered)
-    part = part_map.ravel()[cell]
-    markers, marker_map = _label(cv2.bitwise_and(_above(inside, marker), covered))
-    own = marker_map.ravel()[cell]
+    parts, part = _label_at(covered, cell)
+    markers, own = _label_at(cv2.bitwise_and(_above(inside, marker), covered), cell)
     large = np.bincount(own, minlength=markers + 1) >= SMALLEST_MARKER * finer**2
     large[0] = False
     own = np.where(large, np.cumsum(large), 0)[own]
@@ -223,6 +221,12 @@ def _label(mask: NDArray[Any]) -> tuple[int, Labels]:
     """The number of 4-connected components and their map, numbered from 1 in raster order of their first pixels."""
     count, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_32S)
     return count - 1, np.asarray(labels, np.int32)
+
+
+def _label_at(mask: NDArray[Any], cell: NDArray[np.intp]) -> tuple[int, Labels]:
+    """The number of components, and those at indices `cell` (n,) into the flattened mask."""
+    count, labels = _label(mask)
+    return count, labels.ravel()[cell]
 
 
 def _above(values: NDArray[Any], threshold: float) -> Bits:
