@@ -105,25 +105,24 @@ def _interpolated(slide: Slide, window: Region, level: int, step: tuple[float, f
     left, top = int(at_x[0]) // PARTS, int(at_y[0]) // PARTS
     right, bottom = int(at_x[-1]) // PARTS + 2, int(at_y[-1]) // PARTS + 2
     source = _read_with_edge(slide, Region(left, top, right - left, bottom - top), level)
-    at_x -= left * PARTS
-    at_y -= top * PARTS
+    whole_x, whole_y = at_x // PARTS - left, at_y // PARTS - top
+    part_x, part_y = (at_x % PARTS).astype(np.uint16), (at_y % PARTS * PARTS).astype(np.uint16)
     pixels = np.empty((window.height, window.width, 3), np.uint8)
     for first in range(0, window.width, BAND[1]):
-        x = at_x[first : first + BAND[1]]
-        start = int(x[0]) // PARTS
-        columns = slice(start, int(x[-1]) // PARTS + 2)
+        x = slice(first, min(first + BAND[1], window.width))
+        start, end = int(whole_x[x.start]), int(whole_x[x.stop - 1]) + 2
         # where to look, as OpenCV wants it: whole px, and an index into its table of weights
-        whole = np.empty((BAND[0], len(x), 2), np.int16)
-        whole[..., 0] = x // PARTS - start
-        part_x = (x % PARTS).astype(np.uint16)
+        places = np.empty((BAND[0], x.stop - x.start, 2), np.int16)
+        places[..., 0] = whole_x[x] - start
+        weights = np.empty(places.shape[:2], np.uint16)
         for row in range(0, window.height, BAND[0]):
-            y = at_y[row : row + BAND[0]]
-            begin = int(y[0]) // PARTS
-            whole[: len(y), :, 1] = (y // PARTS - begin)[:, None]
-            weights = (y % PARTS * PARTS).astype(np.uint16)[:, None] + part_x
-            pixels[row : row + len(y), first : first + len(x)] = cv2.remap(
-                source[begin : int(y[-1]) // PARTS + 2, columns], whole[: len(y)], weights, cv2.INTER_LINEAR
-            )
+            y = slice(row, min(row + BAND[0], window.height))
+            count = y.stop - y.start
+            above, below = int(whole_y[y.start]), int(whole_y[y.stop - 1]) + 2
+            places[:count, :, 1] = (whole_y[y] - above).astype(np.int16)[:, None]
+            np.add(part_y[y, None], part_x[x], out=weights[:count])
+            band = source[above:below, start:end]
+            cv2.remap(band, places[:count], weights[:count], cv2.INTER_LINEAR, dst=pixels[y, x])
     return pixels
 
 
