@@ -88,6 +88,67 @@ def test_objects_of_every_kind(writing_qupath: str, sample_copy: Copy, tmp_path:
     both_ways(lambda edit, _: edit.add(added), *pair(sample_copy, tmp_path, name), 0)
 
 
+def many(count: int, parent: uuid.UUID | None = None) -> list[PathObject]:
+    """Objects that differ in little."""
+    return [
+        PathObject(
+            outline(30 * number % 3000, 40 * number % 2000, 8 + number % 5, 8 + number % 7),
+            "detection" if number % 3 else "annotation",
+            path_class=PathClass.of(f"Nucleus: {number % 4}"),
+            measurements={"Confidence": number / 512},
+            metadata={"cerberus.run": "a"},
+            parent=parent,
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["0.3.2/kinds", "0.4.4/kinds", "0.5.1/kinds", "0.6.0/kinds", "0.7.0/kinds", "0.6.0/empty"]
+)
+def test_objects_that_are_made_later(writing_qupath: str, sample_copy: Copy, tmp_path: Path, name: str) -> None:
+    first, *others = one_of_each()
+    under_it = many(1200, first.uuid)
+    at_root = [*many(100), *[dataclasses.replace(item, parent=None) for item in others]]
+
+    def change(edit: Edit, before: list[PathObject]) -> None:
+        edit.add(first)
+        edit.add_later(first.uuid, len(under_it), iter(under_it))
+        edit.add_later(None, len(at_root), iter(at_root))
+        if before:
+            there = before[0].uuid
+            edit.add_later(there, 3, [dataclasses.replace(item, parent=there) for item in below])
+
+    below = many(3)
+    both_ways(change, *pair(sample_copy, tmp_path, name), 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "objects", "sentence"),
+    [
+        (2, many(3), "more than the 2"),
+        (4, many(3), "only 3 of the 4"),
+        (1, many(1, uuid.UUID(int=9)), "comes among those of the root"),
+        (1, [PathObject(Polygon())], "empty"),
+        (2, [PathObject(box(0, 0, 5, 5), uuid=uuid.UUID(int=9))] * 2, "stands twice"),
+    ],
+)
+def test_what_may_not_come_later_ends_the_edit(
+    project: Project, count: int, objects: list[PathObject], sentence: str
+) -> None:
+    image = project.images[0]
+    before = image.data_path.read_bytes()
+
+    def stumble() -> None:
+        with project.edit(image) as edit:
+            edit.add(PathObject(box(0, 0, 9, 9)))
+            edit.add_later(None, count, iter(objects))
+
+    with pytest.raises(InvalidObjectError, match=sentence):
+        stumble()
+    assert image.data_path.read_bytes() == before
+
+
 def test_into_an_image_that_was_never_saved(writing_qupath: str, sample_copy: Copy, tmp_path: Path) -> None:
     added = one_of_each()
     both_ways(lambda edit, _: edit.add(added), *pair(sample_copy, tmp_path, "0.6.0/empty"), 0)
