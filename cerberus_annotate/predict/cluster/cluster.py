@@ -80,8 +80,8 @@ class Cluster:
             self._slots,
             self._pace,
             work.tiles,
-            self._compute,
             job,
+            self._compute,
             replace(work, tiles=()),
             priority=-number,
         )

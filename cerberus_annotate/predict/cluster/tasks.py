@@ -1,7 +1,7 @@
 """Tasks on a cluster that are tried again where a worker dies or cannot do them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -13,7 +13,8 @@ from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.predict.cluster.connection import Connection
 from cerberus_annotate.predict.cluster.groups import Pace
 from cerberus_annotate.predict.cluster.slots import LOOK_SECONDS, Slots
-from cerberus_annotate.predict.cluster.worker import Outcome, Results, attempt
+from cerberus_annotate.predict.cluster.worker import Compute, Job, Outcome, attempt, pack, unpack
+from cerberus_annotate.predict.slide_work import SlideWork
 from cerberus_annotate.predict.tile_objects import MissingTile, TileObjects
 from cerberus_annotate.slide import Tile
 
@@ -58,34 +59,34 @@ def all_results(
     slots: Slots,
     pace: Pace,
     tiles: Sequence[Tile],
-    step: Callable[..., Results],
-    *args: Any,
+    job: Job,
+    compute: Compute,
+    work: SlideWork,
+    *,
     priority: int,
 ) -> Iterator[TileObjects | MissingTile]:
-    """What the tiles hold, from tasks `step(*args, group)`, as they come back; few of them are out at a time.
+    """What the tiles hold, from tasks that `compute` groups of them, as they come back; few are out at a time.
 
     The scheduler gives a task up when workers died four times while they had it, be it only in their queue. Its tiles
     then go out alone and one after the other, so that the one that is to blame, if any, is known; that one is missing.
     Raises as `one_value`.
     """
-    left, again, suspects = deque(tiles), deque[Task](), deque[Task]()
+    line = _Line(tiles)
     out: dict[Any, tuple[Future, Task]] = {}
     done: SimpleQueue[Future] = SimpleQueue()
     try:
-        while left or again or suspects or out:
-            while again or left or (suspects and not any(task.suspect for _, task in out.values())):
-                if out and not slots.take_free():
-                    break
+        while line or out:
+            while line.ready(task for _, task in out.values()):
                 if not out:
                     slots.take(connection.check)
+                elif not slots.take_free():
+                    break
                 try:
-                    if again or not left:
-                        task = (again or suspects).popleft()
-                    else:
-                        task = _first(left, pace, sum(connection.workers().values()))
+                    task = line.next(pace, sum(connection.workers().values()))
                     # a suspect is the next that a worker begins, so that it does not die in the queue of another
                     at = NEXT if task.suspect else priority
-                    future = connection.submit(attempt, step, *args, task.tiles, priority=at, but=task.failed)
+                    work_here = (job, compute, work, task.tiles)
+                    future = connection.submit(attempt, pack, *work_here, priority=at, but=task.failed)
                 except BaseException:
                     slots.give()
                     raise
@@ -98,13 +99,13 @@ def all_results(
                 if task.suspect:
                     yield MissingTile(task.tiles[0], "Every worker of the cluster that computed it died.")
                 else:
-                    suspects += [Task([tile], suspect=True) for tile in task.tiles]
+                    line.suspects += [Task([tile], suspect=True) for tile in task.tiles]
             elif outcome.failure:
                 _note_failure(task, outcome)
-                again.append(task)
+                line.again.append(task)
             else:
                 pace.saw(len(task.tiles), outcome.seconds)
-                yield from outcome.value or ()
+                yield from unpack(outcome.value or b"")
             del outcome, out[future.key]
             connection.forget(future)
             slots.give()
@@ -114,8 +115,31 @@ def all_results(
             slots.give()
 
 
-def _first(left: deque[Tile], pace: Pace, threads: int) -> Task:
-    return Task([left.popleft() for _ in range(pace.tiles(len(left), max(1, threads)))])
+class _Line:
+    """What of a slide is still to go out: `again` what failed, the tiles that are left, and then the `suspects`."""
+
+    def __init__(self, tiles: Sequence[Tile]) -> None:
+        self.again: deque[Task] = deque()
+        self.suspects: deque[Task] = deque()
+        self._left = deque(tiles)
+
+    def __bool__(self) -> bool:
+        return bool(self.again or self._left or self.suspects)
+
+    def ready(self, out: Iterable[Task]) -> bool:
+        """Whether something may go out beside what is `out`: suspects go one at a time."""
+        if self.again or self._left:
+            return True
+        return bool(self.suspects) and not any(task.suspect for task in out)
+
+    def next(self, pace: Pace, threads: int) -> Task:
+        """The next to go out, where `threads` tasks are computed at a time."""
+        if self.again:
+            return self.again.popleft()
+        if self._left:
+            count = pace.tiles(len(self._left), max(1, threads))
+            return Task([self._left.popleft() for _ in range(count)])
+        return self.suspects.popleft()
 
 
 def _next(connection: Connection, done: "SimpleQueue[Future]") -> Future:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -29,9 +28,8 @@ def model() -> Model:
 
 @pytest.fixture(scope="package")
 def workers(model: Model) -> Iterator[Client]:
-    """Of two workers with a thread each; a task is given up as soon as one worker died while it had it."""
+    """A client of two workers with a thread each."""
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster.scheduler_address, set_as_default=False) as client,
     ):

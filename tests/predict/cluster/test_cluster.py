@@ -40,13 +40,6 @@ class AtFirstEnd(Silent):
             self.do()
 
 
-def kill_a_worker(client: Client) -> None:
-    """The one that computes, where one does."""
-    busy = [address for address, keys in client.processing().items() if keys]
-    pids = client.run(os.getpid, workers=busy[:1] or None)
-    os.kill(next(iter(pids.values())), signal.SIGKILL)
-
-
 def test_a_run_writes_what_a_local_one_writes(
     make_project: MakeProject, cluster: Cluster, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,9 +68,10 @@ def test_killed_workers_cost_nothing_but_time(
     make_project: MakeProject, quick: Cluster, client: Client, model: Model
 ) -> None:
     project = make_project(6)
-    killing = threading.Timer(0.5, kill_a_worker, [client])
+    first, second = client.run(os.getpid).values()
+    killing = threading.Timer(0.5, os.kill, [first, signal.SIGKILL])
     killing.start()
-    summary = run(project, model, WHOLE, quick, AtFirstEnd(lambda: kill_a_worker(client)), quick)
+    summary = run(project, model, WHOLE, quick, AtFirstEnd(lambda: os.kill(second, signal.SIGKILL)), quick)
     killing.join()
     assert {record.status for record in summary.images.values()} == {"done"}
     assert not any(record.notes for record in summary.images.values())
@@ -100,12 +94,25 @@ def test_a_tile_that_kills_every_worker_is_left_out_and_the_rest_is_done(
     inner = by_value(one_nucleus_each)
     project = make_project(1)
     engine = Cluster(client, model, lay_out=by_value(lay_out_small), compute=deadly)
-    with open_slide(project.path.parent.parent / "0.tif") as slide:
-        found = engine(slide, (MPP, MPP), tasks=("nuclei",))
+    allow_deaths(client, 0)
+    try:
+        with open_slide(project.path.parent.parent / "0.tif") as slide:
+            found = engine(slide, (MPP, MPP), tasks=("nuclei",))
+    finally:
+        allow_deaths(client, 3)
     assert sum(found.counts.values()) == TILES - 1
     (left_out,) = found.left_out
     assert (left_out.x, left_out.y, left_out.width, left_out.height) == (0, 0, SIDE, SIDE)
     assert "died" in left_out.reason
+
+
+def allow_deaths(client: Client, deaths: int) -> None:
+    """So many workers may die with a task before the scheduler gives it up."""
+
+    def allow(dask_scheduler: Any) -> None:
+        dask_scheduler.allowed_failures = deaths
+
+    client.run_on_scheduler(allow)
 
 
 def test_a_worker_that_cannot_read_the_slide_leaves_it_to_another(
