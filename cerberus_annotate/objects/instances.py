@@ -127,6 +127,8 @@ def rimmed_nucleus_pixels(
     """
     covered = _holes_filled(_either_above(inside, contour, threshold))
     cell = np.flatnonzero(covered.view(np.bool_))
+    if len(cell) == 0:
+        return LabelledPixels(cell, cell, covered.shape)
     parts, part = _label_at(covered, cell)
     markers, own = _label_at(cv2.bitwise_and(_above(inside, marker), covered), cell)
     large = np.bincount(own, minlength=markers + 1) >= SMALLEST_MARKER * finer**2

@@ -102,7 +102,7 @@ def nuclei_in_tile(
     centroid = np.round(np.column_stack((x, y)), 2).astype(np.float64, copy=False)
     probability = _probability_at(inside, pixels.cell) + _probability_at(contour, pixels.cell)
     confidence = np.minimum(np.bincount(label, probability, minlength=count) / area, 1.0)
-    if types is None:
+    if types is None or len(label) == 0:
         type_index = np.zeros(count, np.int64)
     else:
         fine_types = cv2.resize(types, (width, height), interpolation=cv2.INTER_NEAREST) if finer > 1 else types

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
+from cerberus_annotate.objects.instances import NucleusSettings
 from cerberus_annotate.objects.majority import majority_type
 from cerberus_annotate.objects.nuclei import (
     Nuclei,
@@ -104,6 +105,18 @@ def test_confidence_is_a_mean_probability(maps):
     assert not nuclei.type_index.any()
 
 
+@pytest.mark.parametrize("settings", [NucleusSettings(), NucleusSettings(2, True, 0.55, 0.55)])
+def test_bytes_give_the_table_of_their_probabilities(settings, blobs):
+    bytes_ = [(blobs(seed, 300, 340, 7.0) * 255).astype(np.uint8) for seed in (1, 2)]
+    types = (blobs(3, 300 // settings.finer, 340 // settings.finer, 9.0) * 7).astype(np.uint8)
+    probabilities = [each.astype(np.float32) / np.float32(255) for each in bytes_]
+    one, other = (nuclei_in_tile(*each, types, settings=settings) for each in (bytes_, probabilities))
+    assert len(one) > 10
+    assert shapely.equals_exact(one.polygons, other.polygons, 0).all()
+    for column in ("centroid", "area", "confidence", "type_index", "near_border"):
+        np.testing.assert_array_equal(getattr(one, column), getattr(other, column))
+
+
 def nucleus_map(*centres, shape=(100, 100)):
     rows, columns = np.indices(shape)
     inside, covered = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -173,3 +186,8 @@ def test_no_tiles_and_empty_tiles_give_no_nuclei():
     assert len(join_nuclei([])) == 0
     assert len(join_nuclei([nuclei_in_tile(empty, empty)])) == 0
     assert len(nuclei_in_tile(empty, empty, origin=(-40, 0), image_size=(100, 100))) == 0
+    finer = NucleusSettings(2, True, 0.55, 0.55)
+    types = np.zeros((15, 15), np.uint8)
+    for each in (empty, empty.astype(np.uint8)):
+        assert len(nuclei_in_tile(each, each, types, settings=finer)) == 0
+        assert len(nuclei_in_tile(each, each, types, settings=finer, origin=(-40, 0), image_size=(100, 100))) == 0
