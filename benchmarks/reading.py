@@ -5,8 +5,8 @@
 Tiles of several sides (px of the grid, margin added on each side) are laid over the middle of each slide. `read` is
 `read_scaled`, with the slide opened anew for each measurement; `openslide` reads the same windows with
 `openslide.OpenSlide.read_region` from the best level, makes them RGB and resizes each with `PIL.Image.resize`. MB/s are
-MB of RGB that `read` gives a second of CPU time. `2 threads` is how much sooner two threads are done with the tiles than
-one, by the clock: 2 at best, and meaningless where other programs keep the cores busy. Each figure is the best of
+MB of RGB that `read` gives a second of CPU time. `2 threads` is how much sooner two threads are done with the tiles
+than one, by the clock: 2 at best, and meaningless where other programs keep the cores busy. Each figure is the best of
 several, taken by turns.
 """
 
