@@ -59,6 +59,7 @@ class Connection:
         self._asked = 0.0
         self._last_seen = time.monotonic()
         self._futures: set[Future] = set()
+        self._warned_of: set[str] = set()
 
     def check(self) -> None:
         """Raises ClusterError where the scheduler is lost, CerberusError after `stop`; says when no worker is there."""
@@ -99,6 +100,12 @@ class Connection:
         with self._lock:
             self._futures.add(future)
         return future
+
+    def warn_of(self, worker: str, failure: str) -> None:
+        """Says that a worker failed, once for each."""
+        if worker not in self._warned_of:
+            self._warned_of.add(worker)
+            logger.warning("%s Others are tried.", failure)
 
     def forget(self, future: Future) -> None:
         """Lets go of a task and its result."""

@@ -51,7 +51,7 @@ def one_value(connection: Connection, step: Callable[..., Any], *args: Any) -> A
             outcome = Outcome("", failure="Workers of the cluster died again and again while they opened the slide.")
         if not outcome.failure:
             return outcome.value
-        _note_failure(task, outcome)
+        _note_failure(connection, task, outcome)
 
 
 def all_results(
@@ -101,7 +101,7 @@ def all_results(
                 else:
                     line.suspects += [Task([tile], suspect=True) for tile in task.tiles]
             elif outcome.failure:
-                _note_failure(task, outcome)
+                _note_failure(connection, task, outcome)
                 line.again.append(task)
             else:
                 pace.saw(len(task.tiles), outcome.seconds)
@@ -165,8 +165,9 @@ def _outcome(connection: Connection, future: Future) -> Outcome[Any] | None:
         return Outcome("", failure=f"A worker could not understand its task ({reason}); has it the same packages?")
 
 
-def _note_failure(task: Task, outcome: Outcome[Any]) -> None:
+def _note_failure(connection: Connection, task: Task, outcome: Outcome[Any]) -> None:
     """Raises CerberusError when a task failed too often."""
+    connection.warn_of(outcome.worker, outcome.failure)
     task.failed.append(outcome.worker)
     if len(task.failed) >= ATTEMPTS:
         raise CerberusError(outcome.failure)

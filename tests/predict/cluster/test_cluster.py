@@ -116,7 +116,7 @@ def allow_deaths(client: Client, deaths: int) -> None:
 
 
 def test_a_worker_that_cannot_read_the_slide_leaves_it_to_another(
-    make_project: MakeProject, client: Client, model: Model
+    make_project: MakeProject, client: Client, model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     def blind(job: Any, work: Any, tiles: Any) -> Any:
         from distributed import get_worker
@@ -133,6 +133,9 @@ def test_a_worker_that_cannot_read_the_slide_leaves_it_to_another(
     summary = run(project, model, WHOLE, engine, ahead=engine)
     assert {record.status for record in summary.images.values()} == {"done"}
     assert [sum(objects.values()) for objects in objects_of(project)] == [TILES, TILES]
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "cerberus_annotate"]
+    assert address in said
+    assert ".tif" in said
 
 
 def test_a_slide_that_no_worker_finds_fails_with_its_path_and_a_worker(
