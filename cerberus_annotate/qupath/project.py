@@ -79,11 +79,11 @@ class Edit(Protocol):
     def add_later(self, parent: UUID | None, count: int, objects: Iterable[PathObject]) -> None:
         """Add `count` objects under `parent` (an object of the image, or one given to `add` before; None: the root).
 
-        For more than should be held in memory: `objects` is walked once, at the latest when the block ends, and each
-        must name the parent. They are checked as `add` checks its own. The objects cannot be changed, removed or be
-        parents in this edit.
+        For more than should be held in memory: `objects` is walked once, when the block ends, and each must name the
+        parent. They are checked as `add` checks its own. The objects cannot be changed, removed or be parents in this
+        edit; Python's cyclic garbage collector rests while they are walked, so they must not leave cycles behind.
         Raises InvalidObjectError when there is no such parent. An object that is not in order or another number of them
-        ends the block, or this call, by that error, and so does what walking them raises; nothing is changed then.
+        ends the block by that error, and so does what walking them raises; nothing is changed then.
         """
 
     def replace(self, item: PathObject) -> None:

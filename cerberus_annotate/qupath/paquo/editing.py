@@ -35,6 +35,16 @@ from cerberus_annotate.qupath.paquo.virtual_machine import java_class
 from cerberus_annotate.qupath.path_object import InvalidObjectError, PathClass, PathObject
 
 
+@dataclasses.dataclass
+class _Later:
+    """Objects to add when the block ends.  under: where they then go, when `parent` was taken out."""
+
+    parent: UUID | None
+    count: int
+    objects: Iterable[PathObject]
+    under: UUID | None
+
+
 class JavaEdit:
     """The objects of QuPath's ImageData, open for changes. Nothing is written here.
 
@@ -44,6 +54,7 @@ class JavaEdit:
     def __init__(self, image_data: Any, items: list[Any], listed_classes: Iterable[PathClass]) -> None:
         self.image_data = image_data
         self.changed = False
+        self._later: list[_Later] = []
         self._root = image_data.getHierarchy().getRootObject()
         self._listed = {path_class.names: path_class for path_class in listed_classes}
         found = read_objects(items, ClassReader(self._listed.values()))
@@ -77,15 +88,24 @@ class JavaEdit:
         self.changed = True
 
     def add_later(self, parent: UUID | None, count: int, objects: Iterable[PathObject]) -> None:
-        """Add `count` objects under `parent`, now: QuPath holds them all anyway.  See `qupath.project.Edit`."""
+        """Add `count` objects under `parent` when the block ends.  See `qupath.project.Edit`.
+
+        QuPath then holds them all, as it does whatever is in an image.
+        """
         if parent is not None:
             self._find(parent)
-        batch = list(itertools.islice(objects, count + 1))
-        if len(batch) != count:
-            raise other_number(count, len(batch))
-        for item in batch:
-            check_parent(item, parent)
-        self.add(batch)
+        self._later.append(_Later(parent, count, objects, parent))
+        self.changed = self.changed or count > 0
+
+    def finish(self) -> None:
+        """Add what was to come later.  Raises InvalidObjectError, and what walking the objects raises."""
+        for later in self._later:
+            batch = list(itertools.islice(later.objects, later.count + 1))
+            if len(batch) != later.count:
+                raise other_number(later.count, len(batch))
+            for item in batch:
+                check_parent(item, later.parent)
+            self.add([dataclasses.replace(item, parent=later.under) for item in batch])
 
     def replace(self, item: PathObject) -> None:
         """Make the object with the UUID of `item` equal to it; only what differs is set anew.
@@ -130,6 +150,9 @@ class JavaEdit:
         for child in children:
             number = uuid_of(child).int
             self.expected[number] = dataclasses.replace(self.expected[number], parent=now.parent)
+        for later in self._later:
+            if later.under == uuid:
+                later.under = now.parent
         del self._items[uuid.int], self.expected[uuid.int]
         self.changed = True
 

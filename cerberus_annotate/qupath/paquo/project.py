@@ -140,6 +140,7 @@ class PaquoProject:
         with no_collection():
             edit = JavaEdit(*own.open_image_data(), self.classes)
             yield edit
+            edit.finish()
             if edit.changed:
                 with self.lock():
                     save(own, edit, expected=before, backup=backup)

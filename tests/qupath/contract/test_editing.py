@@ -2,7 +2,7 @@
 
 import dataclasses
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +123,29 @@ def test_objects_that_are_made_later(writing_qupath: str, sample_copy: Copy, tmp
     both_ways(change, *pair(sample_copy, tmp_path, name), 0)
 
 
+def test_objects_are_made_when_the_block_ends(project: Project) -> None:
+    image = project.images[0]
+    region = next(item for item in image.read_objects() if item.parent is None and item.kind == "annotation")
+    asked = []
+
+    def made() -> Iterator[PathObject]:
+        asked.append(True)
+        yield from many(30, region.uuid)
+
+    with project.edit(image) as edit:
+        edit.add_later(region.uuid, 30, made())
+        edit.add_later(None, 0, iter(()))
+        edit.remove(region.uuid)
+        assert not asked
+    found = [item for item in image.read_objects() if item.metadata.get("cerberus.run") == "a"]
+    assert len(found) == 30
+    assert {item.parent for item in found} == {None}
+
+
 @pytest.mark.parametrize(
     ("count", "objects", "sentence"),
     [
+        (0, many(1), "more than the 0"),
         (2, many(3), "more than the 2"),
         (4, many(3), "only 3 of the 4"),
         (1, many(1, uuid.UUID(int=9)), "comes among those of the root"),
