@@ -132,9 +132,9 @@ def main() -> None:
             f"data file {found['data']:6.1f} MB, ledger {found['ledger']:5.1f} MB",
             flush=True,
         )
-    (least, low), *_, (most, high) = [(count, peaks[count]) for count in sorted(arguments.counts)]
+    least, most = min(arguments.counts), max(arguments.counts)
     if most > least:
-        print(f"{(high - low) * 1e6 / (most - least):.0f} bytes for each nucleus more")
+        print(f"{(peaks[most] - peaks[least]) * 1e6 / (most - least):.0f} bytes for each nucleus more")
 
 
 if __name__ == "__main__":
