@@ -48,12 +48,14 @@ class AreaSettings:
 class NucleusSettings:
     """How nuclei are cut out of their maps. finer: how many times finer than the network's grid the maps are.
     inner_contour: the contour class is the nuclei's own rim; else it straddles their outlines, as in the reference.
-    threshold, marker: for nuclei with such a rim, as in `rimmed_nucleus_instances`."""
+    threshold, marker: for nuclei with such a rim, as in `rimmed_nucleus_instances`. sure: the least confidence, mean
+    of inside + contour, of a nucleus."""
 
     finer: int = 1
     inner_contour: bool = False
     threshold: float = 0.5
     marker: float = 0.55
+    sure: float = 0.0
 
 
 def gland_settings(scale: float = 1.0) -> AreaSettings:

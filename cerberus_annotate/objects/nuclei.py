@@ -107,7 +107,7 @@ def nuclei_in_tile(
     else:
         fine_types = cv2.resize(types, (width, height), interpolation=cv2.INTER_NEAREST) if finer > 1 else types
         type_index = majority_type(type_counts(label, fine_types.ravel()[pixels.cell], count))
-    owned = _within(centroid, box, BORDER_SLACK)
+    owned = _within(centroid, box, BORDER_SLACK) & (confidence >= settings.sure)
     ids, traced = trace_runs(runs.where(owned[runs.label]))
     bounds = shapely.bounds(traced).reshape(-1, 4) / finer + (left, top, left, top)
     return Nuclei(

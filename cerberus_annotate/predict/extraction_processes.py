@@ -9,6 +9,7 @@ from functools import cache
 from threading import Lock
 
 from cerberus_annotate.errors import ModelError
+from cerberus_annotate.objects.freed_memory import keep_freed_memory
 from cerberus_annotate.objects.pieces import Sides
 from cerberus_annotate.predict.tile_objects import Extraction, Maps, TileObjects, extract_tile
 from cerberus_annotate.slide import Tile
@@ -72,7 +73,8 @@ class ExtractionProcesses:
     def _start(self) -> ProcessPoolExecutor:
         self._started += 1
         # a forked process would inherit the locks of torch's and OpenSlide's threads
-        return ProcessPoolExecutor(self._processes, multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._processes, context, initializer=keep_freed_memory)
 
 
 @cache

@@ -88,9 +88,9 @@ def lay_out(
 def nucleus_settings(model: Model) -> NucleusSettings:
     """How the model's nuclei are cut out."""
     head = model.network.config.nucleus_head
-    if head is None:
-        return NucleusSettings()
-    return NucleusSettings(head.finer, head.inner_contour, head.threshold, head.marker)
+    if head is None or not head.inner_contour:
+        return NucleusSettings() if head is None else NucleusSettings(head.finer)
+    return NucleusSettings(head.finer, True, head.threshold, head.marker, head.sure)
 
 
 def checked_tasks(model: Model, tasks: Sequence[str] | None) -> tuple[str, ...]:

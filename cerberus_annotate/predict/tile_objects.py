@@ -91,7 +91,7 @@ def _pieces(extraction: Extraction, task: str, tile: Tile, shared: Sides, maps: 
 
 def _nuclei(extraction: Extraction, tile: Tile, maps: Maps) -> Nuclei:
     halo = extraction.halo
-    inside, contour = _probabilities(maps["Nuclei-INST"])
+    inside, contour = maps["Nuclei-INST"]
     return nuclei_in_tile(
         inside,
         contour,

@@ -19,6 +19,8 @@ from cerberus_annotate.predict.pixels import network_input
 
 OUTLINES = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
 MARKERS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
+SURES = (0.65, 0.7, 0.75, 0.8)
+"""Not higher: from there on most nuclei of another laboratory may be lost."""
 IMAGES = 6
 """Images of a data set that are looked at, evenly spread over it."""
 
@@ -26,11 +28,12 @@ IMAGES = 6
 @dataclass(frozen=True)
 class Thresholds:
     """outline: probability from which a pixel belongs to a nucleus.  marker: probability of inside from which it
-    belongs to the middle of one.
+    belongs to the middle of one.  sure: least mean probability of a nucleus.
     """
 
     outline: float
     marker: float
+    sure: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class NucleusMaps:
 def choose_thresholds(network: Cerberus, images: Sequence[Sequence[LabelledImage]]) -> Thresholds | None:
     """The best outline on the training images, by data set; None where none has nuclei.
 
-    The marker stays: the best ones of different data sets lie far apart, and a mean would serve none of them.
+    The marker stays: the best ones of different data sets lie far apart, and a mean would serve none of them. So does
+    what is sure: on images that were learnt from, a network is surer than on others.
     """
     found = [[nucleus_maps(network, image) for image in looked_at(some) if image.nuclei is not None] for some in images]
     maps = [some for some in found if some]
@@ -59,15 +63,17 @@ def choose_thresholds(network: Cerberus, images: Sequence[Sequence[LabelledImage
 def best_thresholds(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> tuple[Thresholds, float]:
     """The thresholds with the highest PQ, mean over images, then over data sets, and that PQ.
 
-    The best marker at the outline of `own`, then the best outline at that marker; `own` where no other is better.
+    The best marker at the outline of `own`, then the best outline at that marker, then how sure a nucleus must be;
+    `own` where no other is better.
     """
-    best, highest = _better(maps, own, quality(maps, own), [Thresholds(own.outline, marker) for marker in MARKERS])
-    return _better(maps, best, highest, [Thresholds(outline, best.marker) for outline in OUTLINES])
+    best, highest = _better(maps, own, quality(maps, own), [replace(own, marker=marker) for marker in MARKERS])
+    best, highest = _better(maps, best, highest, [replace(best, outline=outline) for outline in OUTLINES])
+    return _better(maps, best, highest, [replace(best, sure=sure) for sure in SURES])
 
 
 def best_outline(maps: Sequence[Sequence[NucleusMaps]], own: Thresholds) -> tuple[Thresholds, float]:
-    """The outline with the highest PQ at the marker of `own`, as in `best_thresholds`."""
-    return _better(maps, own, quality(maps, own), [Thresholds(outline, own.marker) for outline in OUTLINES])
+    """The outline with the highest PQ at the other thresholds of `own`, as in `best_thresholds`."""
+    return _better(maps, own, quality(maps, own), [replace(own, outline=outline) for outline in OUTLINES])
 
 
 def _better(
@@ -93,14 +99,17 @@ def looked_at(images: Sequence[LabelledImage]) -> list[LabelledImage]:
 def thresholds_of(config: NetworkConfig) -> Thresholds:
     """Those of the nuclei's head, which the configuration must have."""
     assert config.nucleus_head is not None
-    return Thresholds(config.nucleus_head.threshold, config.nucleus_head.marker)
+    head = config.nucleus_head
+    return Thresholds(head.threshold, head.marker, head.sure)
 
 
 def with_thresholds(config: NetworkConfig, thresholds: Thresholds) -> NetworkConfig:
     """The configuration with the thresholds in its nuclei's head."""
 
     def changed(head: HeadConfig) -> HeadConfig:
-        return replace(head, threshold=thresholds.outline, marker=thresholds.marker) if head.inner_contour else head
+        if not head.inner_contour:
+            return head
+        return replace(head, threshold=thresholds.outline, marker=thresholds.marker, sure=thresholds.sure)
 
     decoders = tuple(replace(d, heads=tuple(changed(head) for head in d.heads)) for d in config.decoders)
     return replace(config, decoders=decoders)
@@ -123,8 +132,17 @@ def nucleus_maps(network: Cerberus, image: LabelledImage) -> NucleusMaps:
 def _quality(maps: NucleusMaps, thresholds: Thresholds) -> float:
     inside, contour = maps.inside.astype(np.float32), maps.contour.astype(np.float32)
     labels = rimmed_nucleus_instances(inside, contour, thresholds.outline, thresholds.marker, maps.finer)
+    labels = _sure_ones(labels, inside + contour, thresholds.sure)
     truth = maps.truth
     found: NDArray[Any] = cv2.resize(labels, truth.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     if maps.ignore is not None:
         truth, found = mainly_counted(truth, maps.ignore), mainly_counted(found, maps.ignore)
     return panoptic_quality(overlap(truth, found))[0]
+
+
+def _sure_ones(labels: NDArray[Any], probability: NDArray[np.float32], sure: float) -> NDArray[Any]:
+    """The objects whose mean probability is at least `sure`."""
+    pixels = np.maximum(np.bincount(labels.ravel()), 1)
+    kept = np.bincount(labels.ravel(), probability.ravel()) / pixels >= sure
+    kept[0] = False
+    return np.where(kept[labels], labels, 0)

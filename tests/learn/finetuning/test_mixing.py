@@ -10,7 +10,7 @@ from cerberus_annotate.learn.finetuning import mixing
 from cerberus_annotate.learn.finetuning.mixing import SHARES, mix
 from cerberus_annotate.learn.finetuning.stopping import LEARNT, between
 from cerberus_annotate.learn.training import thresholds
-from cerberus_annotate.learn.training.thresholds import MARKERS, OUTLINES, Thresholds, thresholds_of
+from cerberus_annotate.learn.training.thresholds import MARKERS, OUTLINES, SURES, Thresholds, thresholds_of
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.checkpoint import read_checkpoint
 from tests.learn.finetuning.conftest import tissue
@@ -60,12 +60,15 @@ def test_a_step_further_must_be_worth_it(
 
 def test_the_thresholds_follow_the_weights(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, old, best = learnt(parent)
-    better = Thresholds(OUTLINES[0], MARKERS[-1])
+    better = Thresholds(OUTLINES[0], MARKERS[-1], SURES[-1])
     with_quality(
         monkeypatch,
         old,
         lambda name, way, chosen: (
-            0.4 + 0.1 * (chosen.outline == better.outline) + 0.1 * (chosen.marker == better.marker)
+            0.4
+            + 0.1 * (chosen.outline == better.outline)
+            + 0.1 * (chosen.marker == better.marker)
+            + 0.1 * (chosen.sure == better.sure)
         ),
     )
     mix(network, old, best, [[tissue(1)]])
