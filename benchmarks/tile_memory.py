@@ -49,7 +49,7 @@ def peak_after(network: Cerberus, kept: int, dtype: torch.dtype) -> tuple[int, i
     config = network.config
     geometry = Geometry(kept, NUCLEUS_HALO, config.margin)
     side = kept + 2 * geometry.reach
-    tile = np.zeros((side * config.stem_stride, side * config.stem_stride, 3), np.uint8)
+    tile = np.full((side * config.stem_stride, side * config.stem_stride, 3), 255, np.uint8)
     tile_maps(network, [tile], geometry, list(output_classes(config)), dtype)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, side**2
 

@@ -5,6 +5,7 @@ small maps while the processor's cache holds it. Strips overlap by the rows that
 values are those of `Cerberus.forward`.
 """
 
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -102,23 +104,28 @@ class Workers:
     def __init__(self) -> None:
         self.threads = torch.get_num_threads()
         self.count = min(self.threads, MOST_WORKERS)
+        self.pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        # torch keeps the number of threads for each calling thread, so these share out what the caller has
-        self.pool = ThreadPoolExecutor(self.count, "strip", torch.set_num_threads, (self.threads // self.count,))
+        if self.count > 1:
+            # torch keeps the number of threads for each calling thread, so these share out what the caller has
+            self.pool = ThreadPoolExecutor(self.count, "strip", torch.set_num_threads, (self.threads // self.count,))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self.threads)
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(self.threads)
 
     def each(self, top: int, bottom: int, compute: Callable[[int, int], Result]) -> list[Result]:
         """compute(first row, row after the last) of each strip of a map, in order."""
         count = max(1, -(-(bottom - top) // STRIP))
         rows = -(-(bottom - top) // (-(-count // self.count) * self.count))
         rows += rows % 2
-        firsts = range(top, bottom, rows)
-        return list(self.pool.map(torch.inference_mode()(lambda at: compute(at, min(at + rows, bottom))), firsts))
+        ends = [(first, min(first + rows, bottom)) for first in range(top, bottom, rows)]
+        if self.pool is None:
+            return [compute(first, last) for first, last in ends]
+        return list(self.pool.map(torch.inference_mode()(lambda strip: compute(*strip)), ends))
 
 
 @dataclass(frozen=True)
@@ -137,13 +144,26 @@ def _whole(x: Tensor) -> _Placed:
     return _Placed(x, Span(0, x.shape[2], 0, x.shape[3]))
 
 
-def _empty_map(like: Tensor, channels: int, height: int, width: int) -> Tensor:
-    """(1, channels, height, width), channels last, of the dtype of `like`.
+class _Scratch(threading.local):
+    """Memory of the maps of a tile, kept by each thread for its next one: fresh memory costs more than writing it does.
 
-    NumPy asks the system for large pages, torch does not: fresh memory then costs a quarter.
+    NumPy asks the system for large pages, torch does not: then it costs a quarter.
     """
-    memory = np.empty((1, height, width, channels), f"i{like.element_size()}")
-    return torch.from_numpy(memory).view(like.dtype).permute(0, 3, 1, 2)
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, NDArray[np.uint8]] = {}
+
+    def map(self, name: str, like: Tensor, channels: int, height: int, width: int) -> Tensor:
+        """(1, channels, height, width), channels last, of the dtype of `like`, in the block of that name."""
+        size = height * width * channels * like.element_size()
+        if name not in self.blocks or self.blocks[name].size < size:
+            self.blocks.pop(name, None)
+            self.blocks[name] = np.empty(size, np.uint8)
+        block = self.blocks[name][:size].view(f"i{like.element_size()}")
+        return torch.from_numpy(block).view(like.dtype).view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+_scratch = _Scratch()
 
 
 def _encode(network: Cerberus, image: Tensor, full: Span, workers: Workers) -> list[_Placed]:
@@ -151,8 +171,8 @@ def _encode(network: Cerberus, image: Tensor, full: Span, workers: Workers) -> l
     backbone, widths = network.backbone, network.config.widths
     stem, layer1 = _Stem(network), backbone.get_submodule("layer1")
     height, width = (side // network.config.stem_stride for side in image.shape[:2])
-    first = _empty_map(stem.weight, widths[0], full.bottom - full.top, full.right - full.left)
-    half = _empty_map(stem.weight, widths[1], height // 2, width // 2)
+    first = _scratch.map("full size", stem.weight, widths[0], *_sides(full))
+    half = _scratch.map("layer1", stem.weight, widths[1], height // 2, width // 2)
 
     def to_half_size(top: int, bottom: int) -> None:
         start, end = _reached(layer1, top, bottom, height // 2)
@@ -167,14 +187,15 @@ def _encode(network: Cerberus, image: Tensor, full: Span, workers: Workers) -> l
     workers.each(0, height // 2, to_half_size)
     maps = [_Placed(first, full), _whole(half)]
     for index in range(2, 5):
-        maps.append(_whole(_halved(backbone.get_submodule(f"layer{index}"), maps[-1].x, workers)))
+        maps.append(_whole(_halved(network, f"layer{index}", maps[-1].x, workers)))
     return maps
 
 
-def _halved(layer: nn.Module, x: Tensor, workers: Workers) -> Tensor:
-    """An encoder layer of whole maps."""
+def _halved(network: Cerberus, name: str, x: Tensor, workers: Workers) -> Tensor:
+    """An encoder layer's whole map from that of the one before."""
+    layer = network.backbone.get_submodule(name)
     height, width = x.shape[2] // 2, x.shape[3] // 2
-    found = _empty_map(x, _convolutions(layer)[-1].out_channels, height, width)
+    found = _scratch.map(name, x, _convolutions(layer)[-1].out_channels, height, width)
 
     def compute(top: int, bottom: int) -> None:
         start, end = _reached(layer, top, bottom, height)
@@ -287,8 +308,10 @@ def _decode(
     spans = decoder_spans(kept, decoder.stages, sizes)
     stages = list(network.decoder_head[decoder.name].children())
     before = _whole(bottom)
-    for stage, skip, size, span in zip(stages[:-1], skips, sizes, spans, strict=False):
-        before = _Placed(_stage_in_strips(stage, before, skip, size, span, workers), span)
+    for index, (stage, skip, size, span) in enumerate(zip(stages[:-1], skips, sizes, spans, strict=False)):
+        found = _scratch.map(f"stage {index}", bottom, _convolutions(stage)[-1].out_channels, *_sides(span))
+        _stage_in_strips(stage, before, skip, size, span, workers, found)
+        before = _Placed(found, span)
     last = spans[-1]
     at_full_size = decoder.stages == 4
     heads = {
@@ -298,56 +321,65 @@ def _decode(
     }
 
     def look(top: int, bottom: int) -> dict[str, Tensor]:
-        x = _stage(stages[-1], before, skips[-1], sizes[-1], Span(top, bottom, last.left, last.right))
-        logits = {name: _logits(head, x) for name, head in heads.items()}
+        x, left = _stage(stages[-1], before, skips[-1], sizes[-1], Span(top, bottom, last.left, last.right))
+        logits = {name: _logits(head, x, left, left + last.right - last.left) for name, head in heads.items()}
         return {name: finish(name, x) for name, x in logits.items()} if at_full_size else logits
 
     strips = workers.each(last.top, last.bottom, look)
-    found = {name: torch.cat([strip[name] for strip in strips], -2) for name in heads}
+    joined = {name: torch.cat([strip[name] for strip in strips], -2) for name in heads}
     if at_full_size:
-        return found
+        return joined
     return {
         name: _finish_enlarged(name, _Placed(logits, last), kept, sizes[-1], finish, workers)
-        for name, logits in found.items()
+        for name, logits in joined.items()
     }
 
 
+def _sides(span: Span) -> tuple[int, int]:
+    return span.bottom - span.top, span.right - span.left
+
+
 def _stage_in_strips(
-    stage: nn.Module, before: _Placed, skip: _Placed, size: tuple[int, int], span: Span, workers: Workers
-) -> Tensor:
-    """The part `span` of a decoder stage's map."""
-    channels = _convolutions(stage)[-1].out_channels
-    found = _empty_map(before.x, channels, span.bottom - span.top, span.right - span.left)
+    stage: nn.Module,
+    before: _Placed,
+    skip: _Placed,
+    size: tuple[int, int],
+    span: Span,
+    workers: Workers,
+    found: Tensor,
+) -> None:
+    """Writes the part `span` of a decoder stage's map to `found`."""
 
     def compute(top: int, bottom: int) -> None:
-        part = _stage(stage, before, skip, size, Span(top, bottom, span.left, span.right))
-        found[:, :, top - span.top : bottom - span.top] = part
+        part, left = _stage(stage, before, skip, size, Span(top, bottom, span.left, span.right))
+        found[:, :, top - span.top : bottom - span.top] = part[..., left : left + found.shape[3]]
 
     workers.each(span.top, span.bottom, compute)
-    return found
 
 
 def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
     return [part for part in module.modules() if isinstance(part, nn.Conv2d)]
 
 
-def _stage(stage: nn.Module, before: _Placed, skip: _Placed, size: tuple[int, int], span: Span) -> Tensor:
-    """The part `span` of a decoder stage's map, which has the rows and columns `size`."""
+def _stage(stage: nn.Module, before: _Placed, skip: _Placed, size: tuple[int, int], span: Span) -> tuple[Tensor, int]:
+    """The rows of the part `span` of a decoder stage's map, and in which of their columns the part begins.
+
+    size: rows and columns of the whole map. The columns beside it are not cut off here: that would be a copy.
+    """
     summed = grown(span, 2, *size)
     coarse = coarse_span(summed, size[0] // 2, size[1] // 2)
     x = skip.part(summed) + doubled(before.part(coarse), coarse, summed)
     rows = Rows(x, summed.top, size[0])
     for conv in _convolutions(stage):
         rows = _three_by_three(conv, rows)
-    left = span.left - summed.left
-    return rows.cut(span.top, span.bottom)[..., left : left + span.right - span.left]
+    return rows.cut(span.top, span.bottom), span.left - summed.left
 
 
-def _logits(head: nn.Module, x: Tensor) -> Tensor:
-    """A pixel head's logits of a strip of its decoder's map."""
+def _logits(head: nn.Module, x: Tensor, left: int, right: int) -> Tensor:
+    """A pixel head's logits of some columns of a strip of its decoder's map."""
     inner, output = _convolutions(head)
     finer = next(module.finer for module in head.modules() if isinstance(module, HeadOutput))
-    return _dealt(convolve_by(output, convolve_by(inner, x), relu=False), finer)
+    return _dealt(convolve_by(output, convolve_by(inner, x), relu=False)[..., left:right], finer)
 
 
 def _dealt(x: Tensor, finer: int) -> Tensor:

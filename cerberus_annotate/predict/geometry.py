@@ -10,6 +10,9 @@ from cerberus_annotate.predict.inference import REFERENCE_KEPT, REFERENCE_MARGIN
 NUCLEUS_HALO = 48
 """px at the network's mpp (24 µm) around a tile in which its border nuclei are still seen whole."""
 
+LEAST_MARGIN = 8
+"""px of context that the halo has at least; 8 modulo 16, the phase of margins."""
+
 LARGEST_SIDE = 2016
 CPU_BUDGET = 1.9e9
 GPU_SHARE = 0.5
@@ -31,12 +34,14 @@ def choose_geometry(
     if reference:
         return Geometry(7 * REFERENCE_KEPT, REFERENCE_KEPT if nuclei else 0, REFERENCE_MARGIN, reference=True)
     halo = NUCLEUS_HALO if nuclei else 0
-    reach = config.margin + halo
+    # what is kept has the whole margin of context; the halo, there for nuclei that reach out of it, lies within it
+    margin = max(config.margin - halo, LEAST_MARGIN)
+    reach = margin + halo
     fitting = math.isqrt(int(memory_budget(device) / bytes_per_pixel(config, dtype))) - 2 * reach
     largest = min(max(fitting, REFERENCE_KEPT), LARGEST_SIDE)
     sides = range(REFERENCE_KEPT, largest + 1, REFERENCE_KEPT)
     side = min(sides, key=lambda s: (math.prod(_computed(length, s, reach) for length in size), s))
-    return Geometry(side, halo, config.margin)
+    return Geometry(side, halo, margin)
 
 
 def bytes_per_pixel(config: NetworkConfig, dtype: torch.dtype) -> float:
