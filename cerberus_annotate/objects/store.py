@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.objects.polygons import Polygons
 from cerberus_annotate.objects.predicted import LeftOut, PredictedObject
 
@@ -25,7 +26,7 @@ _NOBODY = uuid_module.UUID(int=0)
 class ObjectStore:
     """An `ObjectSource` that writes nuclei to files of `CHUNK` each; other objects stay in memory, they are few.
 
-    The files lie in a temporary folder, which goes with the store. Raises OSError where the disk refuses.
+    The files lie in a temporary folder, which goes with the store. Raises CerberusError where its disk refuses.
     """
 
     def __init__(self) -> None:
@@ -68,11 +69,18 @@ class ObjectStore:
             yield from chunk
 
     def _write(self, objects: Sequence[PredictedObject]) -> None:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="cerberus-annotate-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        file = self._folder / f"{len(self._files)}.npz"
-        np.savez(file, allow_pickle=False, **_columns(objects))
+        try:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix="cerberus-annotate-"))
+                weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            file = self._folder / f"{len(self._files)}.npz"
+            np.savez(file, allow_pickle=False, **_columns(objects))
+        except OSError as error:
+            raise CerberusError(
+                f"The nuclei found so far do not fit into the folder of temporary files ({tempfile.gettempdir()}): "
+                f"{error.strerror or error}. Free disk space there, or name another folder in the environment variable "
+                "TMPDIR."
+            ) from error
         self._files.append(file)
 
 

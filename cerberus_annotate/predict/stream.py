@@ -42,7 +42,7 @@ def predict_slide(
     None to choose by memory; halved where it runs out of it.  geometry: `auto`, or `reference` for the public code's
     448 px patches. Lumina are given with the gland around them as `parent`. Tiles that cannot be read are among
     `left_out`. Raises UsageError for a task that the model lacks, ModelError where a single tile does not fit on the
-    GPU, OSError where many objects do not fit on the disk of temporary files.
+    GPU, CerberusError where the nuclei do not fit on the disk of temporary files.
     """
     dtype = choose_precision(model.device, precision)
     work = lay_out(slide, mpp, model, tasks, dtype, areas, geometry == "reference")

@@ -1,10 +1,15 @@
 """Objects that were put on the disk come back as they were."""
 
+import errno
+import tempfile
 import uuid
+from pathlib import Path
 
+import numpy as np
 import pytest
 import shapely
 
+from cerberus_annotate.errors import CerberusError
 from cerberus_annotate.objects import store as store_module
 from cerberus_annotate.objects.predicted import PredictedObject
 from cerberus_annotate.objects.store import ObjectStore
@@ -47,3 +52,15 @@ def test_the_files_go_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(folder.iterdir())) == 2
     store.close()
     assert not folder.exists()
+
+
+def test_a_full_disk_is_told_with_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", 2)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CerberusError, match=f"{tmp_path}.*No space left on device.*TMPDIR"):
+        ObjectStore().add([nucleus(at) for at in range(4)])
