@@ -1,4 +1,4 @@
-"""Memory of inference per input pixel, which `predict/geometry.bytes_per_pixel` foretells.
+"""Memory of inference on a CPU per pixel of the grid, which `predict.geometry.bytes_per_pixel_in_strips` foretells.
 
     python benchmarks/tile_memory.py
 
@@ -16,7 +16,7 @@ import torch
 from cerberus_annotate.network.cerberus import Cerberus
 from cerberus_annotate.network.config import lean_config, official_config, output_classes
 from cerberus_annotate.network.folding import fold_norms
-from cerberus_annotate.predict.geometry import NUCLEUS_HALO, bytes_per_pixel
+from cerberus_annotate.predict.geometry import NUCLEUS_HALO, bytes_per_pixel_in_strips
 from cerberus_annotate.predict.inference import REFERENCE_KEPT, Geometry, tile_maps
 
 CONFIGURATIONS = {"lean": lean_config, "official": official_config}
@@ -40,14 +40,14 @@ def measure(name: str, kind: str) -> None:
     network = fold_norms(Cerberus(config).eval()).to(dtype).to(memory_format=torch.channels_last)
     small, pixels = peak_after(network, REFERENCE_KEPT, dtype)
     large, more = peak_after(network, LARGE, dtype)
-    foretold = bytes_per_pixel(config, dtype)
+    foretold = bytes_per_pixel_in_strips(config, dtype)
     print(f"{name} {kind}: {(large - small) / (more - pixels):.0f} bytes a pixel, foretold {foretold:.0f}", flush=True)
 
 
 def peak_after(network: Cerberus, kept: int, dtype: torch.dtype) -> tuple[int, int]:
     """(peak resident bytes of the process, pixels of the grid) after one tile of a kept side."""
     config = network.config
-    geometry = Geometry(kept, NUCLEUS_HALO, config.margin)
+    geometry = Geometry(kept, NUCLEUS_HALO, config.margin - NUCLEUS_HALO)
     side = kept + 2 * geometry.reach
     tile = np.full((side * config.stem_stride, side * config.stem_stride, 3), 255, np.uint8)
     tile_maps(network, [tile], geometry, list(output_classes(config)), dtype)

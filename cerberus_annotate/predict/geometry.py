@@ -14,7 +14,9 @@ LEAST_MARGIN = 8
 """px of context that the halo has at least; 8 modulo 16, the phase of margins."""
 
 LARGEST_SIDE = 2016
-CPU_BUDGET = 1.9e9
+CPU_BUDGET = 0.9e9
+"""Bytes of one tile; as many tiles are computed side by side as there are lanes."""
+
 GPU_SHARE = 0.5
 
 
@@ -37,7 +39,8 @@ def choose_geometry(
     # what is kept has the whole margin of context; the halo, there for nuclei that reach out of it, lies within it
     margin = max(config.margin - halo, LEAST_MARGIN)
     reach = margin + halo
-    fitting = math.isqrt(int(memory_budget(device) / bytes_per_pixel(config, dtype))) - 2 * reach
+    each = bytes_per_pixel_in_strips(config, dtype) if device == "cpu" else bytes_per_pixel(config, dtype)
+    fitting = math.isqrt(int(memory_budget(device) / each)) - 2 * reach
     largest = min(max(fitting, REFERENCE_KEPT), LARGEST_SIDE)
     sides = range(REFERENCE_KEPT, largest + 1, REFERENCE_KEPT)
     side = min(sides, key=lambda s: (math.prod(_computed(length, s, reach) for length in size), s))
@@ -45,12 +48,21 @@ def choose_geometry(
 
 
 def bytes_per_pixel(config: NetworkConfig, dtype: torch.dtype) -> float:
-    """Peak memory of inference per pixel of the grid.
+    """Peak memory per pixel of the grid where a tile is computed at once: on GPUs and by `Cerberus.forward`.
 
-    Fitted to what `benchmarks/tile_memory.py` measures: 1118 bytes for the official and 651 for the lean configuration
+    Fitted to what `benchmarks/tile_memory.py` measured: 1118 bytes for the official and 651 for the lean configuration
     in fp32, 560 and 337 in bf16.
     """
     return dtype.itemsize * (2.75 * config.widths[0] + 91)
+
+
+def bytes_per_pixel_in_strips(config: NetworkConfig, dtype: torch.dtype) -> float:
+    """Peak memory per pixel of the grid where a processor computes a tile strip by strip, its bytes included.
+
+    Set a little above what `benchmarks/tile_memory.py` measures: 163 bytes for the lean configuration in bf16, 271 in
+    fp32, 172 for the official one in bf16, whose larger margin leaves less that is decoded.
+    """
+    return 55 + dtype.itemsize * 1.85 * config.widths[0]
 
 
 def memory_budget(device: str) -> float:

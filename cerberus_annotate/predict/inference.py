@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cerberus_annotate.errors import UsageError
 from cerberus_annotate.network.cerberus import Cerberus
-from cerberus_annotate.network.strips import is_folded, strip_by_strip
+from cerberus_annotate.network.strip_by_strip import is_folded, strip_by_strip
 
 REFERENCE_KEPT = 144
 REFERENCE_MARGIN = 152

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cerberus_annotate.network import Model, fold_norms, fused, load_model, official, strips
 from cerberus_annotate.network.cerberus import Cerberus
+from cerberus_annotate.network.strip_by_strip import strip_by_strip
 from cerberus_annotate.slide.demo_slide import demo_picture
 
 
@@ -25,7 +26,7 @@ def at_once(network: Cerberus, image: Tensor, margin: int, outputs: list[str]) -
 
 def in_strips(network: Cerberus, image: Tensor, margin: int, outputs: list[str]) -> dict[str, Tensor]:
     with torch.inference_mode():
-        return strips.strip_by_strip(network, image, margin, outputs, lambda name, logits: logits)
+        return strip_by_strip(network, image, margin, outputs, lambda name, logits: logits)
 
 
 def tissue(height: int, width: int) -> Tensor:
@@ -79,3 +80,11 @@ def test_threads_are_as_they_were(model: Model) -> None:
     before = torch.get_num_threads()
     in_strips(model.network, tissue(448, 448), 104, ["Gland-INST"])
     assert torch.get_num_threads() == before
+
+
+def test_a_smaller_tile_after_a_larger_one_is_right(model: Model) -> None:
+    """Memory is kept from tile to tile."""
+    outputs = ["Nuclei-INST", "Gland-INST"]
+    in_strips(model.network, tissue(704, 640), 104, outputs)
+    image = tissue(480, 512)
+    assert_same(in_strips(model.network, image, 104, outputs), at_once(model.network, image, 104, outputs))
