@@ -11,6 +11,9 @@ from cerberus_annotate.network.cerberus import Cerberus, Encoder, NormFirst, Res
 BYTE_WEIGHT = "byte_weight"
 """Name of the encoder's buffer with the folded first weights divided by 255, for pixels as bytes."""
 
+_BIAS_BITS = "bias_bits"
+"""Name of the buffers with the biases in fp32, seen as whole numbers, which `Module.to(bfloat16)` leaves alone."""
+
 
 def fold_norms(network: Cerberus) -> Cerberus:
     """A copy in eval mode whose norms are part of the convolutions; the tissue head's stay, they follow none.
@@ -30,7 +33,15 @@ def fold_norms(network: Cerberus) -> Cerberus:
             module.register_buffer(BYTE_WEIGHT, module.conv1.weight.detach() / 255, persistent=False)
         elif isinstance(module, NormFirst):
             _fold(module, "conv", "bn")
+    for module in folded.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            module.register_buffer(_BIAS_BITS, module.bias.detach().clone().view(torch.int32), persistent=False)
     return folded
+
+
+def exact_bias(conv: nn.Conv2d) -> torch.Tensor | None:
+    """The bias of a folded network's convolution in fp32, whatever number type the network is in now."""
+    return None if conv.bias is None else conv.get_buffer(_BIAS_BITS).view(torch.float32)
 
 
 def _fold(module: nn.Module, convolution: str, norm: str) -> None:

@@ -24,7 +24,7 @@ from cerberus_annotate.network.cerberus import (
     grown,
 )
 from cerberus_annotate.network.config import DecoderConfig
-from cerberus_annotate.network.folding import BYTE_WEIGHT
+from cerberus_annotate.network.folding import BYTE_WEIGHT, exact_bias
 from cerberus_annotate.network.fused import convolve, convolve_by
 from cerberus_annotate.network.strips import SCRATCH, Rows, Workers
 
@@ -162,7 +162,7 @@ class _Stem:
         self.together = self.stride if kernel % self.stride == 0 else 1
         paired = weight.reshape(out, channels, kernel, kernel // self.together, self.together).permute(0, 4, 1, 2, 3)
         self.weight = paired.reshape(out, self.together * channels, kernel, -1)
-        self.bias = conv.bias
+        self.bias = exact_bias(conv)
 
     def __call__(self, image: Tensor, top: int, bottom: int) -> Tensor:
         """Rows `top` to `bottom` of the stem's map of a uint8 (H, W, 3) image."""
@@ -199,7 +199,7 @@ def _three_by_three(conv: nn.Conv2d, rows: Rows, shortcut: Rows | None = None) -
     if not above:
         top, bottom = top + 1, bottom - 1
     other = None if shortcut is None else shortcut.cut(top, bottom)
-    x = convolve(rows.x, conv.weight, conv.bias, stride=(stride, stride), padding=(above, 1), shortcut=other)
+    x = convolve_by(conv, rows.x, padding=(above, 1), shortcut=other)
     if above:
         # the rows that met padding instead of their neighbours; going down by two, the last one meets none
         below = inside_below if stride == 1 else 0

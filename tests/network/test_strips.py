@@ -65,7 +65,7 @@ def test_without_the_fused_operators_nothing_changes(model: Model, monkeypatch: 
     assert_same(in_strips(model.network, image, 104, outputs), at_once(model.network, image, 104, outputs))
 
 
-def test_bf16_differs_no_more_in_strips_than_at_once(model: Model) -> None:
+def test_bf16_is_nearer_to_fp32_in_strips_than_at_once(model: Model) -> None:
     network = copy.deepcopy(model.network).to(torch.bfloat16)
     image, outputs = tissue(704, 640), ["Nuclei-INST", "Gland-INST"]
     exact = at_once(model.network, image, 104, outputs)
@@ -73,7 +73,7 @@ def test_bf16_differs_no_more_in_strips_than_at_once(model: Model) -> None:
     with torch.inference_mode():
         eager = network(pixels, 104, outputs)
     for name, value in in_strips(network, image, 104, outputs).items():
-        assert (value.float() - exact[name]).abs().mean() <= 1.05 * (eager[name].float() - exact[name]).abs().mean()
+        assert (value.float() - exact[name]).abs().mean() <= 0.8 * (eager[name].float() - exact[name]).abs().mean()
 
 
 def test_threads_are_as_they_were(model: Model) -> None:
