@@ -93,7 +93,7 @@ def run_one(width: int, height: int) -> dict[str, Any]:
         server = server_for_slide(file, file.name, width, height, slide.levels, (MPP, MPP), 40.0)
         image = add_slide(project, NewSlide(server, file.name, width, height, (MPP, MPP), slide.format, b""))
         start, started = peak_mb(), time.perf_counter()
-        summary = run(project, model, Options(), partial(predict_slide, model=model, precision="fp32"), Watching())
+        summary = run(project, model, Options(), partial(predict_slide, model=model), Watching())
         seconds = time.perf_counter() - started
         record = summary.images[image.id]
         if record.status != "done":

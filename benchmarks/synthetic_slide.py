@@ -28,7 +28,7 @@ DETAILED, OVERVIEW = 2, 32
 """Downsamples of the levels beside the first: the network's, and one for finding tissue, which shows no objects."""
 
 NUCLEUS_PITCH = 89
-GLAND_PITCH = 4000
+GLAND_PITCH = 1800
 """Level-0 px from one to the next."""
 
 TISSUE = (225, 170, 200)
@@ -83,7 +83,7 @@ def _draw_glands(pixels: NDArray[np.uint8], region: Region, downsample: int) -> 
     for row, column in _cells(region, pitch):
         number = _scattered(column, row)
         disc = _disc((300 + 25 * (number % 8)) // downsample)
-        jitter = 2800 // downsample
+        jitter = 700 // downsample
         top = int(row * pitch) + number // 8 % jitter - region.y
         left = int(column * pitch) + number // 4096 % jitter - region.x
         target, mine = _common(pixels, top, left, disc.shape)
@@ -163,7 +163,8 @@ class SeeingNetwork(nn.Module):
         kinds = torch.arange(len(NUCLEUS_GROUPS), dtype=x.dtype).view(1, -1, 1, 1) * TYPE_STEP
         found = {
             "Nuclei-INST": torch.cat([~(inside | rim), inside, rim], 1).to(x.dtype) * 8,
-            "Nuclei-TYPE": -(blue - kinds).abs(),
+            # torch finds the largest of interleaved classes, as networks give them, in a quarter of the time
+            "Nuclei-TYPE": -(blue - kinds).abs().contiguous(memory_format=torch.channels_last),
             "Gland-INST": torch.cat([~gland, gland, torch.zeros_like(gland)], 1).to(x.dtype) * 8,
         }
         return {name: value for name, value in found.items() if name in outputs}

@@ -61,7 +61,8 @@ def command(
     minutes; a project is written in a temporary folder and removed. Nothing else should run meanwhile.
 
     --json prints one object: slide, part, machine, model, precision, tasks, floor, stages (s_per_mm2 by the clock,
-    core_s_per_mm2 of all cores together), network_share_of_ceiling, agreement_with_fp32.
+    core_s_per_mm2 of all cores together), sent_bytes_per_mm2 (what a worker of a cluster would send),
+    written_bytes_per_mm2, network_share_of_ceiling, agreement_with_fp32, demo.
     """
     from cerberus_annotate.cli.predictor import load_predictor
     from cerberus_annotate.cli.progress import with_bar
@@ -112,6 +113,8 @@ def _at_least(speed: "Speed", stage: str) -> str:
         return f"{floor.tflop:.2f} TFLOP, {speed.network_floor:.3g} s at {speed.machine.ceiling / 1e9:,.0f} GMAC/s"
     if stage == "extract":
         return ", ".join(f"{count:,.0f} {task}" for task, count in speed.objects.items())
+    if stage == "write":
+        return f"{speed.written / 1e6:.2f} MB of project"
     return ""
 
 
@@ -133,7 +136,7 @@ def _below(speed: "Speed") -> list[str]:
     lines = [
         f"The network needs {speed.floor.multiply_adds:,.0f} multiply-adds a px of its grid and reaches "
         f"{speed.ceiling_reached:.0%} of the ceiling. Tiles overlap: {part.overlap:.2f} px are computed for each that "
-        f"is kept ({part.tiles} tiles of {part.tile_side} px).",
+        f"is kept ({part.tiles} tile{'s' * (part.tiles > 1)} of {part.tile_side} px).",
     ]
     if not speed.agreement:
         return [*lines, "It was measured in fp32, which the faster number types are compared with."]

@@ -86,11 +86,11 @@ def measure(
     part = _part(work, tissue)
     chosen = Measured(file, model, mpp, work.extraction.tasks, precision, inside)
     with open_slide(file) as slide:  # anew, so that its reader remembers no pixels
-        store, stages = predict_by_stages(slide, work, model, step)
+        store, stages, sent = predict_by_stages(slide, work, model, step)
         step("writing")
-        stages["write"] = _run(chosen, lambda *_, **__: store)
+        stages["write"], written = _run(chosen, lambda *_, **__: store)
         step("the same as a run does it")
-        stages["end_to_end"] = _run(chosen, predict)
+        stages["end_to_end"], _ = _run(chosen, predict)
         step("agreement with fp32")
         agreed = {} if dtype == torch.float32 else agreement(slide, work, model)
         floor = floor_of(slide, mpp, model.network.config, work.outputs, slide_bytes(slide.path))
@@ -105,24 +105,32 @@ def measure(
         tasks=work.extraction.tasks,
         floor=floor,
         stages={name: Seconds(took.wall / part.mm2, took.cpu / part.mm2) for name, took in stages.items()},
+        sent=sent / part.mm2,
+        written=written / part.mm2,
         objects={task: store.counts.get(task, 0) / part.mm2 for task in work.extraction.tasks},
         agreement=agreed,
     )
 
 
-def _run(measured: Measured, predict: Predict) -> Seconds:
-    """A run on a part of the slide, in a project that is thrown away."""
+def _run(measured: Measured, predict: Predict) -> tuple[Seconds, int]:
+    """A run on a part of the slide, in a project that is thrown away, and by how many bytes that grew."""
     with tempfile.TemporaryDirectory(prefix="cerberus-annotate-") as folder:
         project = create_project(Path(folder) / "project")
         add_slide(project, describe_slide(measured.file, measured.mpp))
         area = Path(folder) / "part.geojson"
         write_geojson([PathObject(roi=measured.inside, roi_kind="Polygon")], area)
+        before = _folder_bytes(project.folder)
         options = Options(measured.tasks, regions=str(area), mpp=measured.mpp, precision=measured.precision)
         summary, took = timed(lambda: run(project, measured.model, options, predict))
+        grown = _folder_bytes(project.folder) - before
     for record in summary.images.values():
         if record.status != "done":
             raise SlideError(record.reason)
-    return took
+    return took, grown
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _inside(work: SlideWork) -> BaseGeometry:

@@ -41,8 +41,9 @@ class Speed:
     """What a part of a slide costs.
 
     slide: the file's name.  mpp: (x, y) µm per level-0 px.  stages: `read`, `network`, `extract`, `join`, `write` and
-    `end_to_end`, in seconds per mm².  objects: per mm², by task.  agreement: with fp32, by task; empty where fp32 is
-    what was measured.
+    `end_to_end`, in seconds per mm².  sent, written: bytes per mm², of the tiles' objects on their way from a worker,
+    and by which the project grows.  objects: per mm², by task.  agreement: with fp32, by task; empty where fp32 is what
+    was measured.
     """
 
     slide: str
@@ -55,6 +56,8 @@ class Speed:
     tasks: tuple[str, ...]
     floor: Floor
     stages: Mapping[str, Seconds]
+    sent: float
+    written: float
     objects: Mapping[str, float]
     agreement: Mapping[str, Agreement]
 
@@ -105,6 +108,8 @@ class Speed:
                 name: {"s_per_mm2": round(took.wall, 4), "core_s_per_mm2": round(took.cpu, 4)}
                 for name, took in self.stages.items()
             },
+            "sent_bytes_per_mm2": round(self.sent),
+            "written_bytes_per_mm2": round(self.written),
             "network_share_of_ceiling": round(self.ceiling_reached, 3),
             "agreement_with_fp32": {
                 task: {

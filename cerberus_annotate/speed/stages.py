@@ -1,6 +1,8 @@
 """Seconds of each stage of a prediction, one after the other, each by itself."""
 
+import pickle
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,8 +44,9 @@ def timed(work: Callable[[], Result]) -> tuple[Result, Seconds]:
 
 def predict_by_stages(
     slide: Slide, work: SlideWork, model: Model, tell: Callable[[str], None]
-) -> tuple[ObjectStore, dict[str, Seconds]]:
-    """The objects of the work's tiles, and the seconds of `read`, `network`, `extract` and `join`.
+) -> tuple[ObjectStore, dict[str, Seconds], int]:
+    """The objects of the work's tiles, the seconds of `read`, `network`, `extract` and `join`, and how many bytes the
+    tiles' objects are on their way from a worker, packed as it packs them.
 
     Reading, extraction and joining run on one thread, the network as a run has it: in lanes on a processor, in batches
     on a GPU. All tiles are in memory at a time, so the work must be a small one.
@@ -64,8 +67,9 @@ def predict_by_stages(
         ]
     )
     maps.clear()
+    sent = len(zlib.compress(pickle.dumps(found, pickle.HIGHEST_PROTOCOL), 1))
     store, joined = timed(lambda: assemble(work, iter(found), model.classes))
-    return store, {"read": read, "network": computed, "extract": extracted, "join": joined}
+    return store, {"read": read, "network": computed, "extract": extracted, "join": joined}, sent
 
 
 def _in_lanes(network: Any, pixels: Sequence[Pixels], work: SlideWork, model: Model) -> list[Maps]:

@@ -38,6 +38,10 @@ def test_every_stage_of_a_slide_beside_its_floor(call: Call, temporary: Path, tm
     assert found["floor"]["tflop_per_mm2"] == pytest.approx(2 * 81_032 * 4e6 / 1e12, abs=1e-3)
     assert set(found["floor"]["objects_per_mm2"]) == {"nuclei", "gland"}
     assert found["floor"]["objects_per_mm2"]["nuclei"] > 1000
+    nuclei = found["floor"]["objects_per_mm2"]["nuclei"]
+    # an outline alone is a dozen points of eight bytes, packed a third of it
+    assert 30 * nuclei < found["sent_bytes_per_mm2"] < 2000 * nuclei
+    assert 100 * nuclei < found["written_bytes_per_mm2"] < 2000 * nuclei
     assert not found["demo"]
     if found["precision"] != "fp32":
         assert found["agreement_with_fp32"]["nuclei"]["share"] > 0.98
