@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -91,15 +91,17 @@ class Connection:
                 self._asked = time.monotonic()
             return self._workers
 
-    def submit(self, step: Callable[..., Any], *args: Any, priority: int, but: list[str]) -> Future:
-        """Sends a task, to other workers than `but` where there are others.  Raises ClusterError."""
+    def submit(self, step: Callable[..., Any], *args: Any, priority: int, only: Sequence[str]) -> Future:
+        """Sends a task, to `only` these workers where there are any.  Raises ClusterError."""
         self.check()
-        others = [address for address in self.workers() if address not in but] if but else []
-        where = {"workers": others, "allow_other_workers": True} if others else {}
-        future = self.client.submit(step, *args, pure=False, priority=priority, **where)
+        future = self.client.submit(step, *args, pure=False, priority=priority, workers=list(only) or None)
         with self._lock:
             self._futures.add(future)
         return future
+
+    def others(self, failed: Sequence[str]) -> list[str]:
+        """The workers but those of `failed`; none where all may be asked, or nobody else is there."""
+        return [address for address in self.workers() if address not in failed] if failed else []
 
     def warn_of(self, worker: str, failure: str) -> None:
         """Says that a worker failed, once for each."""

@@ -1,7 +1,7 @@
 """Tasks on a cluster that are tried again where a worker dies or cannot do them."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -20,13 +20,16 @@ from cerberus_annotate.slide import Tile
 
 ATTEMPTS = 3
 """At what fails on a worker, each on another worker where there is one."""
+STRANDED: Outcome[Any] = Outcome("")
+"""Of a task whose workers are gone."""
 NEXT = 1
 """Priority of what must not wait; the others have negative ones."""
 
 
 @dataclass
 class Task:
-    """Tiles that go out together.  failed: addresses of the workers that could not do it.
+    """Tiles that go out together.  failed: addresses of the workers that could not do it; only: of those that it was
+    then sent to.
 
     suspect: a single tile of a task that the scheduler gave up because workers died while they had it.
     """
@@ -34,6 +37,7 @@ class Task:
     tiles: Sequence[Tile] = ()
     failed: list[str] = field(default_factory=list)
     suspect: bool = False
+    only: Sequence[str] = ()
 
 
 def one_value(connection: Connection, step: Callable[..., Any], *args: Any) -> Any:
@@ -41,10 +45,12 @@ def one_value(connection: Connection, step: Callable[..., Any], *args: Any) -> A
     task = Task()
     while True:
         done: SimpleQueue[Future] = SimpleQueue()
-        future = connection.submit(attempt, step, *args, priority=NEXT, but=task.failed)
-        future.add_done_callback(done.put)
+        future = _send(connection, done, task, NEXT, step, *args)
         try:
-            outcome = _outcome(connection, _next(connection, done))
+            _next(connection, done, {future.key: (future, task)})
+            if not future.done():
+                continue
+            outcome = _outcome(connection, future)
         finally:
             connection.forget(future)
         if outcome is None:
@@ -85,17 +91,16 @@ def all_results(
                     task = line.next(pace, sum(connection.workers().values()))
                     # a suspect is the next that a worker begins, so that it does not die in the queue of another
                     at = NEXT if task.suspect else priority
-                    work_here = (job, compute, work, task.tiles)
-                    future = connection.submit(attempt, pack, *work_here, priority=at, but=task.failed)
+                    future = _send(connection, done, task, at, pack, job, compute, work, task.tiles)
                 except BaseException:
                     slots.give()
                     raise
                 out[future.key] = future, task
-                future.add_done_callback(done.put)
-            future = _next(connection, done)
-            _, task = out[future.key]
-            outcome = _outcome(connection, future)
-            if outcome is None:
+            future, task = _next(connection, done, out)
+            outcome = _outcome(connection, future) if future.done() else STRANDED
+            if outcome is STRANDED:
+                line.again.append(task)
+            elif outcome is None:
                 if task.suspect:
                     yield MissingTile(task.tiles[0], "Every worker of the cluster that computed it died.")
                 else:
@@ -142,13 +147,28 @@ class _Line:
         return self.suspects.popleft()
 
 
-def _next(connection: Connection, done: "SimpleQueue[Future]") -> Future:
-    """The next that is done."""
+def _send(connection: Connection, done: "SimpleQueue[Future]", task: Task, priority: int, *step: Any) -> Future:
+    task.only = connection.others(task.failed)
+    future = connection.submit(attempt, *step, priority=priority, only=task.only)
+    future.add_done_callback(done.put)
+    return future
+
+
+def _next(
+    connection: Connection, done: "SimpleQueue[Future]", out: Mapping[Any, tuple[Future, Task]]
+) -> tuple[Future, Task]:
+    """The next that is done, or that never will be because all workers that it was sent to are gone."""
     while True:
         try:
-            return done.get(timeout=LOOK_SECONDS)
+            key = done.get(timeout=LOOK_SECONDS).key
+            if key in out:
+                return out[key]
         except Empty:
             connection.check()
+            there = connection.workers().keys()
+            for future, task in out.values():
+                if task.only and there.isdisjoint(task.only):
+                    return future, task
 
 
 def _outcome(connection: Connection, future: Future) -> Outcome[Any] | None:

@@ -30,7 +30,7 @@ def model() -> Model:
 def workers(model: Model) -> Iterator[Client]:
     """A client of two workers with a thread each."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=False) as cluster,
         Client(cluster.scheduler_address, set_as_default=False) as client,
     ):
         send_weights(client, model, find_weights(model.name))

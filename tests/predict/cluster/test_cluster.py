@@ -138,6 +138,29 @@ def test_a_worker_that_cannot_read_the_slide_leaves_it_to_another(
     assert ".tif" in said
 
 
+def test_a_task_whose_last_worker_dies_is_given_to_the_one_that_comes_after(
+    make_project: MakeProject, client: Client, model: Model
+) -> None:
+    def fails_then_dies(job: Any, work: Any, tiles: Any) -> Any:
+        import os
+        import signal
+
+        from distributed import get_worker
+
+        if get_worker().address == first:
+            raise RuntimeError("no driver")
+        if get_worker().address == second:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inner(job, work, tiles)
+
+    inner, (first, second) = by_value(one_nucleus_each), client.nthreads()
+    project = make_project(1)
+    engine = Cluster(client, model, lay_out=by_value(lay_out_small), compute=fails_then_dies)
+    summary = run(project, model, WHOLE, engine, ahead=engine)
+    assert [record.status for record in summary.images.values()] == ["done"]
+    assert [sum(objects.values()) for objects in objects_of(project)] == [TILES]
+
+
 def test_a_slide_that_no_worker_finds_fails_with_its_path_and_a_worker(
     make_project: MakeProject, quick: Cluster, model: Model, tmp_path: Any
 ) -> None:
