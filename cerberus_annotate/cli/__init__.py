@@ -9,7 +9,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs `cerberus-annotate` and ends the process.
 
     Exit codes: 0 all done, 1 some images failed or something is wrong, 2 wrong usage or unusable project or model,
-    130 interrupted.
+    3 the cluster was lost, 130 interrupted.
     """
     import logging
 

@@ -2,11 +2,11 @@
 
 import multiprocessing
 import os
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from threading import Lock
 
 from cerberus_annotate.errors import ModelError
 from cerberus_annotate.objects.freed_memory import keep_freed_memory
@@ -33,7 +33,7 @@ class ExtractionProcesses:
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._started = 0
         self._pool = self._start()
 
@@ -74,7 +74,20 @@ class ExtractionProcesses:
         self._started += 1
         # a forked process would inherit the locks of torch's and OpenSlide's threads
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._processes, context, initializer=keep_freed_memory)
+        return ProcessPoolExecutor(self._processes, context, initializer=_begin_process)
+
+
+def _begin_process() -> None:
+    keep_freed_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its processes, which would wait for tiles for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @cache

@@ -1,5 +1,6 @@
 """What a dry run tells of tiles and time."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,10 @@ def untrained(config: NetworkConfig) -> Model:
 
 
 @pytest.fixture
-def slide(tmp_path: Path) -> Slide:
+def slide(tmp_path: Path) -> Iterator[Slide]:
     write_pyramid(tmp_path / "a.tif", np.full((700, 1000, 3), 243, np.uint8), 0.5)
-    return open_slide(tmp_path / "a.tif")
+    with open_slide(tmp_path / "a.tif") as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("areas", [None, box(0, 0, 200, 200)])

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -126,3 +130,31 @@ def test_a_tile_that_kills_every_process_ends_in_a_sentence(
 def _die(*_: object) -> PredictedObject:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+ALONE = """
+import sys, time
+from cerberus_annotate.predict.extraction_processes import ExtractionProcesses
+if __name__ == "__main__":
+    pool = ExtractionProcesses(1)
+    pool._pool.submit(int).result()
+    print(*pool._pool._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
+def test_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
+    (tmp_path / "alone.py").write_text(ALONE)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "alone.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc") / parent.stdout.readline().strip()
+        assert child.exists()
+        parent.kill()
+    for _ in range(100):
+        if not child.exists() or ") Z " in (child / "stat").read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail("the process outlived its parent by ten seconds")
