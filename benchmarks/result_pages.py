@@ -1,7 +1,6 @@
 """A page of results: what a command measured, as Markdown and JSON, beside what people wrote about it."""
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 
 from cerberus_annotate.learn.evaluation.tables import Table, as_markdown
+from cerberus_annotate.speed.floor import processor_name
 
 READING = "## What it says"
 """What follows this heading is written by hand; a command that writes the page anew keeps it."""
@@ -32,16 +32,7 @@ def write_page(
 
 def hardware() -> str:
     """This machine's processor and what torch uses of it, in words."""
-    return f"{_processor()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+    return f"{processor_name()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
 def _reading(path: Path) -> str:

@@ -18,19 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed_extrapolation import gpu_table, laptop_table, markdown, storage_table, writer_table
+from cerberus_annotate.cli.benchmark_speed import STAGES
 
 DOCS = Path(__file__).parents[1] / "docs"
 SPEED, MEMORY = DOCS / "results" / "speed.json", DOCS / "results" / "slide-memory.json"
 PAGES = (DOCS / "speed.md", DOCS / "scaling.md")
 TASKS = "nuclei,gland"
-STAGES = {
-    "read": "read and decode, one thread",
-    "network": "network, as in a run",
-    "extract": "objects out of maps, one thread",
-    "join": "join tiles, level 0, one thread",
-    "write": "compare and write, one thread",
-    "end_to_end": "end to end, a run with all stages",
-}
 
 Measured = dict[str, Any]
 

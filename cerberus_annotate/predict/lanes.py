@@ -21,10 +21,29 @@ MOST_LANES = 4
 """Each holds a tile's maps in memory; with more cores a lane has several."""
 
 
+def core_count() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def lane_count(tiles: int | None = None) -> int:
     """How many lanes this machine runs for so many tiles."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_LANES, cores, MOST_LANES if tiles is None else tiles))
+    return max(1, min(MOST_LANES, core_count(), MOST_LANES if tiles is None else tiles))
+
+
+@contextmanager
+def lane_pool(lanes: int) -> Iterator[ThreadPoolExecutor]:
+    """The lanes' threads, which share out those of torch.
+
+    They set torch's number of threads for the whole process; at the end it is put back.
+    """
+    before = torch.get_num_threads()
+    threads = max(1, before // lanes)
+    try:
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 def results_in_lanes(
@@ -41,8 +60,7 @@ def results_in_lanes(
         maps = tile_maps(network, [pixels], work.geometry, work.outputs, work.dtype)[0]
         return extract_tile(work.extraction, tile, work.shared(tile), maps)
 
-    threads = max(1, torch.get_num_threads() // lanes)
-    with _threads_kept(), ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+    with lane_pool(lanes) as pool:
         coming = iter(tiles)
         running: set[Future[TileObjects | MissingTile]] = set()
         try:
@@ -58,13 +76,3 @@ def results_in_lanes(
         finally:
             for future in running:
                 future.cancel()
-
-
-@contextmanager
-def _threads_kept() -> Iterator[None]:
-    """Lanes set torch's number of threads for the whole process; here it is put back."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,6 +1,5 @@
 """The whole measurement: a part of a slide stage by stage, written, and once more as a run does it."""
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cerberus_annotate.errors import SlideError, UsageError
 from cerberus_annotate.network.model import Model
 from cerberus_annotate.predict.expectation import measure_speed
 from cerberus_annotate.predict.inference import choose_precision
+from cerberus_annotate.predict.lanes import core_count
 from cerberus_annotate.predict.slide_work import SlideWork, lay_out
 from cerberus_annotate.qupath import PathObject, create_project, write_geojson
 from cerberus_annotate.slide import Region, open_slide, tissue_polygons
@@ -99,7 +99,7 @@ def measure(
         size=(slide.width, slide.height),
         mpp=mpp,
         part=part,
-        machine=Machine(processor_name(), _cores(), _device_name(model.device), ceiling),
+        machine=Machine(processor_name(), core_count(), _device_name(model.device), ceiling),
         model=model.name,
         precision={torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype],
         tasks=work.extraction.tasks,
@@ -153,10 +153,6 @@ def _part(work: SlideWork, tissue: BaseGeometry) -> Part:
 
 def _box(region: Region) -> BaseGeometry:
     return shapely.box(region.x, region.y, region.x + region.width, region.y + region.height)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _device_name(device: str) -> str:

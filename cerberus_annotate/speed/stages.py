@@ -4,20 +4,17 @@ import pickle
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cerberus_annotate.network.model import Model
 from cerberus_annotate.objects.store import ObjectStore
 from cerberus_annotate.predict.geometry import default_batch_size
 from cerberus_annotate.predict.inference import Maps, tile_maps
-from cerberus_annotate.predict.lanes import lane_count
+from cerberus_annotate.predict.lanes import lane_count, lane_pool
 from cerberus_annotate.predict.slide_work import SlideWork
 from cerberus_annotate.predict.stream import assemble, network_in
 from cerberus_annotate.predict.tile_objects import extract_tile
@@ -73,9 +70,7 @@ def predict_by_stages(
 
 
 def _in_lanes(network: Any, pixels: Sequence[Pixels], work: SlideWork, model: Model) -> list[Maps]:
-    lanes = lane_count(len(pixels))
-    threads = max(1, torch.get_num_threads() // lanes)
-    with _threads_kept(), ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+    with lane_pool(lane_count(len(pixels))) as pool:
         each = pool.map(lambda one: tile_maps(network, [one], work.geometry, work.outputs, work.dtype)[0], pixels)
         return list(each)
 
@@ -98,12 +93,3 @@ def _batches(pixels: Sequence[Pixels], size: int) -> Iterator[list[Pixels]]:
         group.append(one)
     if group:
         yield group
-
-
-@contextmanager
-def _threads_kept() -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
