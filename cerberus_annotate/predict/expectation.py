@@ -16,8 +16,8 @@ from cerberus_annotate.slide import Slide
 
 PROBE = Geometry(2 * REFERENCE_KEPT, 0, 0)
 
-OTHER_SECONDS_PER_MM2 = 3.0
-"""Reading, outlines and writing; measured on dense tissue with one CPU thread, they hardly depend on the model."""
+OTHER_SECONDS_PER_MM2 = 1.2
+"""Reading, outlines and writing of dense tissue on two cores (`benchmark speed`); they hardly depend on the model."""
 
 
 @dataclass(frozen=True)
